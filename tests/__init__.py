@@ -1,0 +1,1 @@
+"""What the packages must do; the folders mirror them."""
