@@ -1,0 +1,1 @@
+"""Training: corpora, captions, losses, towers, evaluation and the export to a bundle (needs the extra `train`)."""

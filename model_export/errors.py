@@ -1,0 +1,36 @@
+"""What can go wrong in training and export, beyond the errors of `encoders`.
+
+EmotionRankError
+TrainingError         "training-failed"     the run cannot start or go on (settings, data, disk)
+CorpusError         "corpus-invalid"      a corpus folder or a manifest is not what it should be
+BackboneError       "backbone-invalid"    a pretrained encoder is missing or unreadable
+ExportError         "export-failed"       the exported graph does not agree with torch
+"""
+
+from typing import ClassVar
+
+from encoders.errors import EmotionRankError
+
+
+class TrainingError(EmotionRankError):
+    """A run that cannot start or go on."""
+
+    code: ClassVar[str] = "training-failed"
+
+
+class CorpusError(TrainingError):
+    """A corpus folder or manifest that is not what it should be."""
+
+    code: ClassVar[str] = "corpus-invalid"
+
+
+class BackboneError(TrainingError):
+    """A pretrained encoder that is missing or unreadable."""
+
+    code: ClassVar[str] = "backbone-invalid"
+
+
+class ExportError(TrainingError):
+    """An exported graph that does not agree with the torch modules it came from."""
+
+    code: ClassVar[str] = "export-failed"

@@ -1,0 +1,63 @@
+"""The cross-modal Rank-N-Contrast loss of EmotionRankCLAP (arXiv 2505.23732) and the two it is compared with.
+
+For anchors i and candidates j with similarity S [n, m] (already divided by the temperature) and affect distance d [n, m]:
+
+    L = mean over i, j of  -log [ exp(S_ij) / sum over {k : d_ik >= d_ij} of exp(S_ik) ]
+
+Every candidate is in turn the positive, against all that lie at least as far from the anchor in the valence-arousal plane; so
+similarity must fall in the order of affect. Rank-N-Contrast: Zha et al., NeurIPS 2023 (arXiv 2210.01189), section 3.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Distances closer than this are a tie: the same pair of labels may give sums that differ in the last bit.
+TIE = 1e-5
+
+
+def affect_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean distance in the plane between rows of a [n, 2] and b [m, 2]: [n, m]."""
+    return (a[:, None] - b[None]).square().sum(dim=-1).sqrt()
+
+
+def rank_n_contrast(similarity: Tensor, distance: Tensor) -> Tensor:
+    """One direction of the loss, O(n m log m): rows are anchors, columns candidates.
+
+    Each row is sorted farthest first; the denominator of a candidate is then the running log-sum-exp read at the end of
+    its tie group. Ties share a denominator, so the loss cannot fall below mean(log(size of the tie group)).
+    """
+    steps, order = torch.sort(torch.round(distance / TIE), dim=1, descending=True, stable=True)
+    ranked = torch.gather(similarity, 1, order)
+    running = torch.logcumsumexp(ranked, dim=1)
+    last = torch.ones_like(steps, dtype=torch.bool)
+    last[:, :-1] = steps[:, 1:] < steps[:, :-1]
+    size = steps.shape[1]
+    columns = torch.arange(size, device=steps.device).expand_as(steps)
+    group_end = torch.where(last, columns, size).flip(1).cummin(dim=1).values.flip(1)
+    return (torch.gather(running, 1, group_end) - ranked).mean()
+
+
+def cross_modal_rnc(
+    audio: Tensor, text: Tensor, audio_affect: Tensor, text_affect: Tensor, temperature: float
+) -> Tensor:
+    """Mean of audio-to-text and text-to-audio Rank-N-Contrast on unit embeddings [n, dim] and [m, dim].
+
+    The affects [n, 2] and [m, 2] are on any common scale. The captions of a batch need not be one a clip: further
+    captions are further candidates.
+    """
+    similarity = audio @ text.T / temperature
+    distance = affect_distance(audio_affect, text_affect)
+    return (rank_n_contrast(similarity, distance) + rank_n_contrast(similarity.T, distance.T)) / 2
+
+
+def symmetric_cross_entropy(audio: Tensor, text: Tensor, temperature: float) -> Tensor:
+    """CLIP's loss (Radford et al. 2021): row i of both [n, dim] belongs together, all else is a negative."""
+    similarity = audio @ text.T / temperature
+    target = torch.arange(len(audio), device=audio.device)
+    return (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target)) / 2
+
+
+def pair_alignment(audio: Tensor, text: Tensor) -> Tensor:
+    """1 - cosine of the pairs. Rank-N-Contrast ignores a constant added to a row; this closes the modality gap that it leaves."""
+    return 1.0 - (audio * text).sum(dim=1).mean()
