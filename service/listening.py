@@ -1,6 +1,7 @@
 """Serve an application over a port that was claimed beforehand, and say so only once it really answers."""
 
 import http.client
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -61,8 +62,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then close the socket; `ready` gets the URL once /readyz answered 200.
 
-    Raises AddressUnusable when another program began to listen on the claimed port, KeyboardInterrupt after
-    a SIGINT.
+    Raises AddressUnusable when another program began to listen on the claimed port, and KeyboardInterrupt
+    after either signal, so that the caller can close what it opened. To be called from the main thread.
     """
     import uvicorn
 
@@ -79,6 +80,8 @@ def serve(
         except OSError as error:
             raise AddressUnusable(_why(*bound.getsockname()[:2], error)) from error
         server = uvicorn.Server(uvicorn.Config(app, log_level=log_level))
+        # uvicorn raises the signal again when it has finished; SIGTERM's default would end the process then.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         watcher = threading.Thread(target=announce, name="ready", daemon=True)
         watcher.start()
         try:
@@ -86,6 +89,7 @@ def serve(
         finally:
             stopped.set()
             watcher.join()
+            signal.signal(signal.SIGTERM, before)
 
 
 def _answers(bound: socket.socket, stopped: threading.Event) -> bool:

@@ -40,8 +40,11 @@ def served(host: str, program: str = PROGRAM) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", program, host], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
-def test_the_url_is_given_once_the_service_is_ready_and_it_works(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "end"),
+    [("127.0.0.1", signal.SIGINT), ("0.0.0.0", signal.SIGTERM), ("localhost", signal.SIGTERM)],
+)
+def test_the_url_is_given_once_the_service_is_ready_and_it_works(host: str, end: signal.Signals) -> None:
     with served(host) as child:
         assert child.stdout is not None
         try:
@@ -50,7 +53,7 @@ def test_the_url_is_given_once_the_service_is_ready_and_it_works(host: str) -> N
             with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
                 assert answer.status == 200
         finally:
-            child.send_signal(signal.SIGINT)
+            child.send_signal(end)
         assert child.wait(10) == 0
         assert child.stdout.read() == "stopped\n"
 
