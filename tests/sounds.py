@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Final
 
 import av
@@ -91,7 +92,7 @@ def media(
         # Packed: PyAV cannot fill planar frames of eight channels and more.
         many = np.repeat(sound if rate == RATE else _resampled(sound, rate), stream.layout.nb_channels)
         frame = av.AudioFrame.from_ndarray(many[None], format="flt", layout=stream.layout.name)
-        frame.sample_rate = rate
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             target.mux(stream.encode(piece))
         target.mux(stream.encode(None))

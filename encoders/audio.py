@@ -1,0 +1,134 @@
+"""Decoding: whatever a browser, a phone or a studio makes, to mono 16 kHz float32.
+
+`stream` yields the sound in pieces of at most one second, so memory stays bounded whatever the length;
+`decode` joins them. A source is a path, the bytes of a file, or a seekable binary file. What kind of file it
+is, its bytes say, never its name.
+
+Channels are mixed by their plain mean. A film mix would weigh the loudspeaker positions, but recordings of
+speech are microphones: positions are unknown or meaningless, any channel may hold the only voice, and the
+mean treats them alike and cannot clip. Resampling is libswresample's with a longer filter (flat to 7 kHz,
+aliases from 8.5 kHz up below -90 dB, no delay).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.filter import Graph
+
+from encoders.containers import Source as Source
+from encoders.containers import frames, too_long
+from encoders.errors import AudioInvalid, AudioSilent, AudioTooLong, AudioTooShort, AudioUnreadable
+
+Samples = npt.NDArray[np.float32]
+
+SAMPLE_RATE: Final = 16_000
+MIN_DURATION: Final = 0.3
+DEFAULT_MAX_DURATION: Final = 4 * 3600.0
+
+_SILENCE: Final = 1e-3  # -60 dBFS
+_FRAME: Final = SAMPLE_RATE // 40  # 25 ms
+
+
+def stream(source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION) -> Iterator[Samples]:
+    """Yield the sound of `source`, mono at 16 kHz, in pieces of at most one second.
+
+    A binary file is read from its beginning and left open. `name` is what errors call the source (default:
+    its path); `max_duration` in seconds.
+
+    Raises AudioNotFound, AudioEmpty, AudioUnreadable, AudioNoTrack, AudioInvalid, AudioTooLong (at once where
+    the header declares the length, else as soon as the count passes it) and, after the last piece,
+    AudioTruncated.
+    """
+    label = label_of(source, name)
+    count = 0
+    for piece in _mixed(frames(source, label, max_duration), label):
+        count += piece.size
+        if count > max_duration * SAMPLE_RATE:
+            raise AudioTooLong(too_long(label, max_duration))
+        if not np.isfinite(piece).all():
+            raise AudioInvalid(f"{label} has samples that are not finite numbers (NaN or infinity).")
+        yield piece
+
+
+def decode(source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION) -> Samples:
+    """Return all the sound of `source`, mono at 16 kHz.
+
+    Raises what `stream` raises, AudioTooShort under MIN_DURATION, and AudioSilent where nothing can be heard.
+    """
+    pieces = list(stream(source, name=name, max_duration=max_duration))
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    check_heard(label_of(source, name), samples.size / SAMPLE_RATE, silent=is_silent(samples))
+    return samples
+
+
+def label_of(source: Source, name: str | None = None) -> str:
+    """Return what errors call the source."""
+    return name or (str(source) if isinstance(source, Path) else "the audio")
+
+
+def check_heard(label: str, duration: float, *, silent: bool) -> None:
+    """Raise AudioTooShort under MIN_DURATION (seconds), AudioSilent for what cannot be heard."""
+    if duration < MIN_DURATION:
+        raise AudioTooShort(
+            f"{label} is too short: {duration * 1000:.0f} ms of sound, and {MIN_DURATION * 1000:.0f} ms are needed."
+        )
+    if silent:
+        raise AudioSilent(f"{label} is silent: nothing in it is louder than -60 dB of full scale.")
+
+
+def is_silent(samples: Samples) -> bool:
+    """Tell whether no 25 ms of the sound (its mean level taken off) are louder than -60 dB of full scale."""
+    whole = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME)
+    levels = [whole.std(axis=1).max(initial=0.0), samples[-_FRAME:].std() if samples.size else 0.0]
+    return bool(max(levels) < _SILENCE)
+
+
+def _mixed(decoded: Iterator[av.AudioFrame], label: str) -> Iterator[Samples]:
+    """Mix down and resample; a change of rate, layout or format on the way starts a new graph."""
+    graph: Graph | None = None
+    kind: tuple[str, str, int] | None = None
+    try:
+        for frame in decoded:
+            new = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if graph is None or new != kind:
+                if graph is not None:
+                    yield from _push(graph, None)
+                graph, kind = _graph(*new, frame.layout.nb_channels), new
+            frame.pts = None  # only the order counts, and stamps may lie
+            yield from _push(graph, frame)
+        if graph is not None:
+            yield from _push(graph, None)
+    except av.error.FFmpegError as error:
+        raise AudioUnreadable(f"{label} cannot be resampled ({kind}): {error.strerror}.") from None
+
+
+def _graph(sample_format: str, layout: str, rate: int, channels: int) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    mean = "+".join(f"{1 / channels:.9f}*c{channel}" for channel in range(channels))
+    graph.link_nodes(
+        graph.add("abuffer", f"sample_rate={rate}:sample_fmt={sample_format}:channel_layout={layout}"),
+        graph.add("aformat", "sample_fmts=fltp"),
+        graph.add("pan", f"mono|c0={mean}"),
+        graph.add("aresample", f"{SAMPLE_RATE}:filter_size=64"),
+        graph.add("aformat", f"sample_fmts=flt:sample_rates={SAMPLE_RATE}:channel_layouts=mono"),
+        graph.add("abuffersink"),
+    )
+    graph.configure()
+    graph.set_audio_frame_size(SAMPLE_RATE)
+    return graph
+
+
+def _push(graph: Graph, frame: av.AudioFrame | None) -> Iterator[Samples]:
+    graph.push(frame)
+    while True:
+        try:
+            mixed = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        yield mixed.to_ndarray()[0]
