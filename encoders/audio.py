@@ -31,6 +31,7 @@ MIN_DURATION: Final = 0.3
 DEFAULT_MAX_DURATION: Final = 4 * 3600.0
 
 _SILENCE: Final = 1e-3  # -60 dBFS
+_LOUDEST: Final = 1e6  # float files may go beyond 1, and some hold 16-bit numbers
 _FRAME: Final = SAMPLE_RATE // 40  # 25 ms
 
 
@@ -50,8 +51,11 @@ def stream(source: Source, *, name: str | None = None, max_duration: float = DEF
         count += piece.size
         if count > max_duration * SAMPLE_RATE:
             raise AudioTooLong(too_long(label, max_duration))
-        if not np.isfinite(piece).all():
-            raise AudioInvalid(f"{label} has samples that are not finite numbers (NaN or infinity).")
+        if not (np.abs(piece) <= _LOUDEST).all():
+            raise AudioInvalid(
+                f"{label} has samples that are no sound: not finite numbers (NaN, infinity) "
+                "or a million times full scale."
+            )
         yield piece
 
 

@@ -157,10 +157,12 @@ def _sound_decoders() -> str:
 def _track(container: InputContainer, label: str) -> av.AudioStream:
     track = container.streams.best("audio")
     if not isinstance(track, av.AudioStream):
-        if container.streams.audio:
-            raise AudioUnreadable(f"{label} ({_kind(container)}): there is no decoder for its sound track.")
-        raise AudioNoTrack(f"{label} ({_kind(container)}) has no sound track.")
-    context = track.codec_context
+        if not container.streams.audio:
+            raise AudioNoTrack(f"{label} ({_kind(container)}) has no sound track.")
+        track = container.streams.audio[0]
+    context: AudioCodecContext | None = track.codec_context
+    if context is None:
+        raise AudioUnreadable(f"{label} ({_kind(container)}): there is no decoder for its sound track.")
     context.thread_count = 1
     _own_layout(context)
     _check(label, context.sample_rate, context.channels)
