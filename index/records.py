@@ -1,0 +1,167 @@
+"""What a library holds and what a search gives back: clips, segments, hits.
+
+A clip's id is the first 16 hexadecimal digits of the sha256 of its file's bytes: the same file has the same
+id in every library, and an id never depends on when or in which order clips were added. Segments are
+`encoders.encoder.EncodedSegment`s. Durations and times within a clip are in seconds.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+from encoders.affect import Affect
+from index.errors import MetadataError
+
+JsonScalar = str | int | float | bool | None
+Metadata = Mapping[str, JsonScalar]
+DriftKind = Literal["catalog", "embedding", "vectors", "audio"]
+
+MAX_FIELDS: Final = 256
+MAX_KEY_CHARS: Final = 200
+MAX_TEXT_CHARS: Final = 10_000
+_INT64: Final = range(-(2**63), 2**63)
+
+
+def clip_id(sha256: str) -> str:
+    """Return the id of the clip whose file has this sha256 (64 hexadecimal digits)."""
+    return sha256[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class NewClip:
+    """A clip to be added: what is known of its file.
+
+    `metadata` None leaves the metadata of a clip that is already there as it is.
+    """
+
+    sha256: str
+    name: str
+    path: str
+    duration: float
+    metadata: Metadata | None = None
+
+    @property
+    def id(self) -> str:
+        """The id that the clip will have."""
+        return clip_id(self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One audio file in a library. `affect` is the mean over its segments, `segments` their number."""
+
+    id: str
+    name: str
+    path: str
+    sha256: str
+    duration: float
+    added_at: datetime
+    metadata: dict[str, JsonScalar]
+    affect: Affect
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result: a segment (`start`..`end`) of a clip. `score` is a cosine, -1..1."""
+
+    clip: Clip
+    start: float
+    end: float
+    affect: Affect
+    score: float
+
+
+class Counts(NamedTuple):
+    """How much a library, or the part of it that a filter keeps, holds."""
+
+    clips: int
+    segments: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """What a library is.
+
+    `bytes` is its size on disk; `valence` and `arousal` count clips in six equal bins from 1 to 7.
+    """
+
+    address: str
+    kind: str
+    bundle_name: str
+    bundle_version: str
+    fingerprint: str
+    dim: int
+    created_at: datetime
+    counts: Counts
+    bytes: int
+    valence: tuple[int, ...]
+    arousal: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Something about a library that is not as it should be, in words.
+
+    "catalog": the records disagree with one another. "embedding": a stored vector is no unit vector of the
+    bundle's dimension. "vectors": what is searched is not what the catalog holds. "audio": a clip's file is
+    not where it was; searches still work, only listening does not.
+    """
+
+    kind: DriftKind
+    message: str
+
+
+def check_metadata(metadata: Mapping[str, object]) -> dict[str, JsonScalar]:
+    """Return `metadata` as a dict once it is known to be a flat object of scalars within the limits.
+
+    Raises MetadataError, naming the field.
+    """
+    if len(metadata) > MAX_FIELDS:
+        raise MetadataError(f"metadata has {len(metadata)} fields; at most {MAX_FIELDS} are stored.")
+    checked: dict[str, JsonScalar] = {}
+    for key, value in metadata.items():
+        _check_key(key)
+        checked[key] = _check_value(key, value)
+    return checked
+
+
+def check_text(text: str, what: str) -> str:
+    """Return `text` once it is known to be storable as UTF-8. Raises MetadataError, naming `what`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MetadataError(f"{what} is not valid Unicode ({text!a}). Rename it.") from None
+    return text
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str) or not key:
+        raise MetadataError(f"metadata: a field's name must be a text with at least one character, got {key!r}.")
+    if len(key) > MAX_KEY_CHARS:
+        raise MetadataError(f"metadata: the field name {key[:40]!r}... is over {MAX_KEY_CHARS} characters.")
+    check_text(key, "metadata: a field's name")
+
+
+def _check_value(key: str, value: object) -> JsonScalar:
+    match value:
+        case None | bool():
+            return value
+        case int() if value in _INT64:
+            return value
+        case int():
+            problem = "is a whole number beyond 64 bits; store it as text"
+        case float() if math.isfinite(value):
+            return value
+        case float():
+            problem = f"is {value}; only finite numbers are stored"
+        case str() if len(value) <= MAX_TEXT_CHARS:
+            return check_text(value, f"metadata: the text of {key!r}")
+        case str():
+            problem = f"has {len(value)} characters; at most {MAX_TEXT_CHARS} are stored"
+        case _:
+            problem = f"is a {type(value).__name__}; only text, numbers, true, false and null are stored"
+    raise MetadataError(f"metadata: {key!r} {problem}.")

@@ -1,0 +1,98 @@
+"""The store: the interface behind which a library lives.
+
+Every method may be called from any thread at any time. What `add`, `update` and `delete` did is durable when
+they return, and is seen by the next search: of this store at once, and of any other process that has the same
+library open.
+"""
+
+# `filter` is the word of the HTTP interface and the command line, and so it is here.
+# ruff: noqa: A002
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.encoder import EncodedSegment
+from index.filters import Filter
+from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip
+
+
+class Store(Protocol):
+    """A library, open. A context manager that closes it.
+
+    Besides what each method names, all raise a LibraryError where the library itself fails (locked by another
+    process, disk full, damaged, ...); what was stored before is safe then.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the bundle that made the library's embeddings."""
+
+    def add(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Clip:
+        """Add a clip with its segments, all or nothing, and return it.
+
+        A clip of the same content that is there already keeps its segments and gets the new name, path and
+        (where given) metadata. Raises EmbeddingError for no segments or a segment that is no unit vector of
+        the library's dimension, MetadataError, ClipConflict.
+        """
+
+    def update(
+        self, clip_id: str, *, name: str | None = None, path: str | None = None, metadata: Metadata | None = None
+    ) -> Clip:
+        """Change what is given, and return the clip. Metadata is replaced. Raises ClipNotFound, MetadataError."""
+
+    def delete(self, clip_id: str) -> None:
+        """Remove a clip. Raises ClipNotFound."""
+
+    def get(self, clip_id: str) -> Clip:
+        """Return a clip. Raises ClipNotFound."""
+
+    def segments(self, clip_id: str) -> list[EncodedSegment]:
+        """Return a clip's segments in order of time. Raises ClipNotFound."""
+
+    def has(self, ids: Iterable[str]) -> set[str]:
+        """Return those of `ids` that the library has."""
+
+    def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
+        """Return the clips that a filter keeps, in the order they were added. Raises QueryError."""
+
+    def count(self, filter: Filter | None = None) -> Counts:
+        """Count the clips that a filter keeps, their segments and their seconds."""
+
+    def search(
+        self,
+        vector: npt.NDArray[np.float32],
+        *,
+        k: int,
+        offset: int = 0,
+        min_score: float | None = None,
+        filter: Filter | None = None,
+        group_by_clip: bool = True,
+        exclude: frozenset[str] = frozenset(),
+    ) -> list[Hit]:
+        """Return the `k` best hits after the first `offset`; fewer only where there are no more.
+
+        `vector` is float32 [dim] of any length but zero; scores are cosines. The filter and `exclude` (clip
+        ids) hold inside the search. With `group_by_clip` each clip is there once, with its best segment.
+        The order is by score, then clip id, then start, so that pages of one query fit together. Raises
+        EmbeddingError for a vector of the wrong dimension, zero or not finite, QueryError for k < 1,
+        offset < 0 or a min_score that is no number.
+        """
+
+    def info(self) -> LibraryInfo:
+        """Say what the library is."""
+
+    def verify(self) -> list[Drift]:
+        """Check the library against itself and return every kind of drift found; empty is good."""
+
+    def close(self) -> None:
+        """Let go of the library. Other methods raise LibraryError afterwards."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
