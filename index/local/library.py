@@ -1,0 +1,386 @@
+"""The local store: a library in a directory.
+
+    library.db     the catalog (SQLite; while it is open, library.db-wal and library.db-shm beside it)
+    audio/         the files of uploaded clips, `audio/<clip id>.<extension>`
+
+The catalog is the only truth. The vectors that are searched are loaded from it at the first search, and
+before each search the store asks the catalog, in some microseconds, whether there are changes to follow, its
+own or another process's. Any number of processes may have one library open, reading and writing.
+
+Paths inside the library's directory are stored relative to it, so that a library may be moved.
+"""
+
+# `filter` is the word of the HTTP interface and the command line, and so it is here.
+# ruff: noqa: A002
+
+import math
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.affect import Affect
+from encoders.bundle import Bundle
+from encoders.encoder import EncodedSegment
+from index.errors import (
+    EmbeddingError,
+    LibraryError,
+    LibraryInvalid,
+    LibraryMismatch,
+    LibraryNewer,
+    LibraryNotFound,
+    LibraryReadOnly,
+    QueryError,
+)
+from index.filters import Filter, timestamp
+from index.local import catalog, report
+from index.local.sqlite import Database
+from index.local.vectors import Vectors
+from index.records import (
+    Clip,
+    Counts,
+    Drift,
+    Hit,
+    LibraryInfo,
+    Metadata,
+    NewClip,
+    check_metadata,
+    check_text,
+)
+
+CATALOG: Final = "library.db"
+AUDIO: Final = "audio"
+
+_UNIT: Final = 0.01  # how far from 1 the length of an embedding may be
+_ATTEMPTS: Final = 8
+
+
+class LocalStore:
+    """A library in the directory `path`, open; see `index.store.Store` for what the methods promise.
+
+    Made by `create` and `open`.
+    """
+
+    def __init__(self, path: Path, database: Database, properties: dict[str, str]) -> None:
+        self.path = path
+        self.audio = path / AUDIO
+        self._database = database
+        self._properties = properties
+        self._dim = int(properties["dim"])
+        self._vectors = Vectors(self._dim)
+        self._sequence = -1  # the last change that the vectors hold; -1 before they are loaded
+        self._following = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path, bundle: Bundle) -> Self:
+        """Open the library at `path`, made first where there is none. Raises as `open`."""
+        try:
+            (path / AUDIO).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryReadOnly(f"cannot make a library at {path}: {error.strerror} ({error.filename}).") from None
+        database = Database(path / CATALOG)
+        try:
+            with database.write() as connection:
+                if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    catalog.create(connection, _properties(bundle))
+        except BaseException:
+            database.close()
+            raise
+        return cls._opened(path, database, bundle)
+
+    @classmethod
+    def open(cls, path: Path, bundle: Bundle | None, *, read_only: bool = False) -> Self:
+        """Open the library at `path`; `bundle` None is for looking at it only, whatever bundle made it.
+
+        Raises LibraryNotFound, LibraryInvalid, LibraryNewer, LibraryMismatch.
+        """
+        if path.is_dir() and not (path / CATALOG).exists():
+            raise LibraryNotFound(f"{path} is a folder, but no library: there is no {CATALOG} in it. {_advice(path)}")
+        if not path.exists():
+            raise LibraryNotFound(f"there is no library at {path}. {_advice(path)}")
+        return cls._opened(path, Database(path / CATALOG, read_only=read_only), bundle)
+
+    @classmethod
+    def _opened(cls, path: Path, database: Database, bundle: Bundle | None) -> Self:
+        try:
+            with database.read() as connection:
+                _check_header(path, *catalog.header(connection))
+                properties = catalog.properties(connection)
+            if bundle is not None and bundle.fingerprint != properties["fingerprint"]:
+                raise _mismatch(path, properties, bundle)
+            return cls(path, database, properties)
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the bundle that made the library's embeddings."""
+        return self._properties["fingerprint"]
+
+    def add(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Clip:
+        """Add a clip with its segments, or update the one of the same content."""
+        clip = self._checked(clip)
+        with self._database.write() as connection:
+            number = catalog.find(connection, clip)
+            if number is None:
+                affect = self._affect(clip, segments)
+                number = catalog.add(connection, clip, affect, segments)
+            else:
+                catalog.update(connection, number, name=clip.name, path=clip.path, metadata=clip.metadata)
+            return self._located(catalog.one(connection, number))
+
+    def update(
+        self, clip_id: str, *, name: str | None = None, path: str | None = None, metadata: Metadata | None = None
+    ) -> Clip:
+        """Change what is given of a clip."""
+        metadata = None if metadata is None else check_metadata(metadata)
+        path = None if path is None else self._stored(path)
+        if name is not None:
+            check_text(name, "the clip's name")
+        with self._database.write() as connection:
+            number = catalog.number_of(connection, clip_id)
+            catalog.update(connection, number, name=name, path=path, metadata=metadata)
+            return self._located(catalog.one(connection, number))
+
+    def delete(self, clip_id: str) -> None:
+        """Remove a clip, and its file where that lies in the library."""
+        with self._database.write() as connection:
+            catalog.delete(connection, catalog.number_of(connection, clip_id))
+        for file in self.audio.glob(f"{clip_id}.*"):
+            with suppress(OSError):  # `verify` names files that are left behind
+                file.unlink()
+
+    def get(self, clip_id: str) -> Clip:
+        """Return a clip."""
+        with self._database.read() as connection:
+            return self._located(catalog.one(connection, catalog.number_of(connection, clip_id)))
+
+    def segments(self, clip_id: str) -> list[EncodedSegment]:
+        """Return a clip's segments in order of time."""
+        with self._database.read() as connection:
+            return catalog.segments_of(connection, catalog.number_of(connection, clip_id))
+
+    def has(self, ids: Iterable[str]) -> set[str]:
+        """Return those of `ids` that the library has."""
+        with self._database.read() as connection:
+            return catalog.present(connection, ids)
+
+    def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
+        """Return the clips that a filter keeps, in the order they were added."""
+        if offset < 0 or limit < 0:
+            raise QueryError(f"offset and limit must not be negative, got {offset} and {limit}.")
+        with self._database.read() as connection:
+            return [self._located(clip) for clip in catalog.page(connection, filter, offset, limit)]
+
+    def count(self, filter: Filter | None = None) -> Counts:
+        """Count the clips that a filter keeps, their segments and their seconds."""
+        with self._database.read() as connection:
+            return catalog.count(connection, filter)
+
+    def search(
+        self,
+        vector: npt.NDArray[np.float32],
+        *,
+        k: int,
+        offset: int = 0,
+        min_score: float | None = None,
+        filter: Filter | None = None,
+        group_by_clip: bool = True,
+        exclude: frozenset[str] = frozenset(),
+    ) -> list[Hit]:
+        """Return the `k` best hits after the first `offset`."""
+        if k < 1 or offset < 0:
+            raise QueryError(f"k must be at least 1 and offset at least 0, got {k} and {offset}.")
+        if min_score is not None and not math.isfinite(min_score):
+            raise QueryError(f"min_score must be a number, got {min_score}.")
+        query = self._unit(vector, "the query's vector")
+        hits: list[Hit] = []
+        for _ in range(_ATTEMPTS):
+            self._follow()
+            with self._database.read() as connection:
+                allowed = None if filter is None else catalog.numbers(connection, filter)
+                excluded = catalog.numbers_of(connection, exclude) if exclude else None
+            ranked = self._vectors.search(
+                query,
+                offset + k,
+                allowed=allowed,
+                excluded=excluded,
+                min_score=min_score,
+                by_clip=group_by_clip,
+            )
+            wanted = ranked.segments[offset:].tolist()
+            with self._database.read() as connection:
+                found = catalog.found(connection, wanted)
+            hits = [
+                self._hit(found[segment], score)
+                for segment, score in zip(wanted, ranked.scores[offset:].tolist(), strict=True)
+                if segment in found
+            ]
+            if len(hits) == len(wanted):
+                break
+            # A clip was deleted between the search and the look into the catalog: search again without it.
+        return hits
+
+    def info(self) -> LibraryInfo:
+        """Say what the library is."""
+        with self._database.read() as connection:
+            counts = catalog.count(connection, None)
+            valence, arousal = report.histograms(connection)
+        return LibraryInfo(
+            address=str(self.path),
+            kind="local",
+            bundle_name=self._properties["bundle_name"],
+            bundle_version=self._properties["bundle_version"],
+            fingerprint=self.fingerprint,
+            dim=self._dim,
+            created_at=datetime.fromisoformat(self._properties["created_at"]),
+            counts=counts,
+            bytes=report.size(self.path),
+            valence=valence,
+            arousal=arousal,
+        )
+
+    def verify(self) -> list[Drift]:
+        """Check the catalog against itself, the vectors against it, and that the audio files are there."""
+        with self._database.plain() as connection:
+            damage = report.damage(connection)
+        if damage:
+            return damage  # nothing read from a damaged file would mean anything
+        with self._following, self._database.read() as connection:
+            self._load(connection)
+            return [
+                *report.records(connection),
+                *report.embeddings(connection, self._dim),
+                *report.vectors(connection, self._vectors),
+                *report.audio(connection, self.path, self.audio),
+            ]
+
+    def close(self) -> None:
+        """Let go of the library."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _follow(self) -> None:
+        """Bring the vectors to the catalog's last change."""
+        with self._database.read() as connection:
+            if catalog.sequence(connection) == self._sequence:
+                return
+        with self._following, self._database.read() as connection:
+            self._load(connection)
+
+    def _load(self, connection: sqlite3.Connection) -> None:
+        latest = catalog.sequence(connection)
+        if latest == self._sequence:
+            return
+        for rows in catalog.rows_after(connection, self._vectors.last_segment, self._dim):
+            self._vectors.add(rows)
+        if self._sequence >= 0:
+            self._vectors.remove(catalog.deleted(connection, self._sequence))
+        self._sequence = latest
+
+    def _hit(self, found: catalog.Found, score: float) -> Hit:
+        # The codes' rounding can bring the score of a vector with itself a hair over 1.
+        score = min(1.0, max(-1.0, score))
+        return Hit(self._located(found.clip), found.start, found.end, found.affect, score)
+
+    def _checked(self, clip: NewClip) -> NewClip:
+        if len(clip.sha256) != 64 or not set(clip.sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {clip.sha256!r}")
+        return replace(
+            clip,
+            name=check_text(clip.name, "the clip's name"),
+            path=self._stored(clip.path),
+            metadata=None if clip.metadata is None else check_metadata(clip.metadata),
+        )
+
+    def _affect(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Affect:
+        """Check the segments and return their mean affect."""
+        if not segments:
+            raise EmbeddingError(f"{clip.name}: a clip needs at least one segment.")
+        for number, segment in enumerate(segments):
+            where = f"{clip.name}, segment {number}"
+            length = float(np.linalg.norm(self._checked_vector(segment.embedding, where)))
+            if abs(length - 1) > _UNIT:
+                raise EmbeddingError(f"{where}: the embedding has length {length:.3f}; it must be a unit vector.")
+            if not all(map(math.isfinite, (segment.start, segment.end, *segment.affect))):
+                raise EmbeddingError(f"{where}: start, end and affect must be finite.")
+        return Affect(*np.mean([segment.affect for segment in segments], axis=0).tolist())
+
+    def _unit(self, vector: npt.NDArray[np.float32], what: str) -> npt.NDArray[np.float32]:
+        checked = self._checked_vector(vector, what).astype(np.float64)
+        length = float(np.linalg.norm(checked))
+        if length < 1e-12:
+            raise EmbeddingError(f"{what} is zero: it has no direction to search in.")
+        return np.ascontiguousarray(checked / length, np.float32)
+
+    def _checked_vector(self, vector: npt.NDArray[np.float32], what: str) -> npt.NDArray[np.float32]:
+        if vector.shape != (self._dim,):
+            shape = " x ".join(map(str, vector.shape)) or "no"
+            raise EmbeddingError(f"{what} has {shape} values; this library's embeddings have {self._dim}.")
+        if not np.isfinite(vector).all():
+            raise EmbeddingError(f"{what} has values that are not finite numbers.")
+        return vector
+
+    def _stored(self, path: str) -> str:
+        check_text(path, "the clip's path")
+        absolute = Path(path).absolute()
+        with suppress(ValueError):
+            return absolute.relative_to(self.path.absolute()).as_posix()
+        return str(absolute)
+
+    def _located(self, clip: Clip) -> Clip:
+        return clip if Path(clip.path).is_absolute() else replace(clip, path=str(self.path.absolute() / clip.path))
+
+
+def _properties(bundle: Bundle) -> dict[str, str]:
+    return {
+        "bundle_name": bundle.info.name,
+        "bundle_version": bundle.info.version,
+        "fingerprint": bundle.fingerprint,
+        "dim": str(bundle.info.embedding_dim),
+        "created_at": timestamp(datetime.now(UTC)),
+    }
+
+
+def _check_header(path: Path, application: int, version: int) -> None:
+    if application != catalog.APPLICATION:
+        raise LibraryInvalid(
+            f"{path / CATALOG} is not the catalog of a library (or making it was interrupted). {_advice(path)}"
+        )
+    if version > catalog.SCHEMA_VERSION:
+        raise LibraryNewer(
+            f"the library {path} has format {version}; this version of emotionrank reads up to "
+            f"{catalog.SCHEMA_VERSION}. Upgrade emotionrank to use it."
+        )
+
+
+def _mismatch(path: Path, properties: dict[str, str], bundle: Bundle) -> LibraryError:
+    return LibraryMismatch(
+        f"the library {path} was made with the bundle {properties['bundle_name']} "
+        f"{properties['bundle_version']} (fingerprint {properties['fingerprint'][:12]}), and cannot be searched "
+        f"with {bundle.info.name} {bundle.info.version} ({bundle.fingerprint[:12]}): their embeddings do not "
+        "compare. Name the library's own bundle with --bundle or EMOTIONRANK_BUNDLE, or build a new library: "
+        "emotionrank index build SOURCE... --library NEW_FOLDER"
+    )
+
+
+def _advice(path: Path) -> str:
+    return f"Make one with: emotionrank index build SOURCE... --library {path}"

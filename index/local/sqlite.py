@@ -1,0 +1,204 @@
+"""Connections, transactions and errors of the catalog's SQLite file.
+
+A `Database` may be used from any thread: each transaction has a connection of its own, lent from a pool.
+A read transaction sees one moment of the database; a write transaction is on disk when it returns (WAL with
+synchronous=FULL), or has changed nothing. Everything SQLite can complain about comes out as a LibraryError
+that says what to do.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from index.errors import (
+    LibraryBusy,
+    LibraryError,
+    LibraryFull,
+    LibraryInvalid,
+    LibraryNotFound,
+    LibraryReadOnly,
+)
+
+PATIENCE: Final = 60.0  # seconds to wait for another process's transaction
+
+_BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class Database:
+    """The SQLite file at `path`; its folder must exist. `read_only` never writes to the file."""
+
+    def __init__(self, path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._patience = patience
+        self._writing = threading.Lock()
+        self._pool_lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that sees one moment of the database until the block ends."""
+        with self._translated(), self._connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection whose changes are durable when the block ends; an exception undoes them all."""
+        if self.read_only:
+            raise LibraryReadOnly(f"the library {self.path.parent} was opened for reading only.")
+        with self._translated(), self._turn(), self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # Some errors, a full disk among them, have already rolled back.
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def plain(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection outside any transaction, for pragmas."""
+        with self._translated(), self._connection() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; those lent close when they come back."""
+        with self._pool_lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        # Threads of one process queue here rather than in SQLite's sleeping retries, which are not fair.
+        if not self._writing.acquire(timeout=self._patience):
+            raise self._busy()
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with self._pool_lock:
+            if self._closed:
+                raise LibraryError(f"the library {self.path.parent} has been closed.")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            with self._pool_lock:
+                keep = not self._closed
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self.read_only:
+            return self._configured("mode=rwc")
+        try:
+            return self._configured("mode=ro")
+        except sqlite3.OperationalError as error:
+            # Reading a WAL database needs its -shm file, which cannot be made in a folder that is read-only.
+            # With no log beside it the file alone is the whole truth, and nobody can be writing to it.
+            log = self.path.with_name(self.path.name + "-wal")
+            if _primary(error) != sqlite3.SQLITE_CANTOPEN or (log.exists() and log.stat().st_size):
+                raise
+            return self._configured("mode=ro&immutable=1")
+
+    def _configured(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path.absolute()))}?{mode}",
+            uri=True,
+            timeout=self._patience,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if not self.read_only:
+                self._use_log(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _use_log(self, connection: sqlite3.Connection) -> None:
+        # Changing the mode of a new file does not honour the busy timeout when another process does the same.
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if _primary(error) not in _BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise  # a fault of this program, not of the library
+        except sqlite3.Error as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: sqlite3.Error) -> LibraryError:
+        folder = self.path.parent
+        code = _primary(error)
+        if code in _BUSY:
+            return self._busy()
+        if code == sqlite3.SQLITE_FULL:
+            return LibraryFull(
+                f"no room for the change: the disk of the library {folder} is full. What was stored before is "
+                "safe. Make room and try again."
+            )
+        if code == sqlite3.SQLITE_READONLY:
+            return LibraryReadOnly(
+                f"the library {folder} may not be written to ({error}). Check the permissions of the folder "
+                f"and of {self.path.name}."
+            )
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return LibraryInvalid(
+                f"the library {folder} is damaged, or {self.path.name} is no catalog ({error}). Restore it from "
+                "a backup, or build the library again in a new folder."
+            )
+        if code == sqlite3.SQLITE_CANTOPEN:
+            if not self.path.exists():
+                return LibraryNotFound(f"the catalog {self.path} is not there any more, or cannot be made.")
+            return LibraryReadOnly(
+                f"the catalog {self.path} cannot be opened ({error}). Check the permissions of the folder; a "
+                "library in a read-only folder must have been closed cleanly."
+            )
+        return LibraryError(f"the catalog of the library {folder} failed: {error}. What was stored before is safe.")
+
+    def _busy(self) -> LibraryBusy:
+        return LibraryBusy(
+            f"another process has kept the library {self.path.parent} locked for {self._patience:g} seconds. "
+            "Wait for it to finish (or stop it) and try again."
+        )
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; errors of Python's own making have none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
