@@ -22,7 +22,7 @@ _OWN_CGROUP: Final = Path("/proc/self/cgroup")
 def available_cpus() -> int:
     """Return how many cores this process may keep busy: its affinity and its container's limit, at least 1."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cpus, math.ceil(cpu_quota(_CGROUPS, _OWN_CGROUP))))
+    return max(1, math.ceil(min(cpus, cpu_quota(_CGROUPS, _OWN_CGROUP))))
 
 
 def cpu_quota(cgroups: Path, own: Path) -> float:
