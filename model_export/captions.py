@@ -1,11 +1,11 @@
 """Captions: free text about how speech feels, each with the affect that its words say.
 
-A small grammar writes them: an emotion word of `vocabulary.csv` or a plain phrase for a level of valence and arousal, an
-adverb of degree, and a sentence frame. `pool` writes every kind of caption once (their sentence vectors are then computed once
-for a whole training run); `Sampler` draws from the pool, evenly over the plane or near a clip.
+A small grammar writes them: an emotion word of `vocabulary.csv` or a plain phrase for a level of valence and arousal,
+an adverb of degree, and a sentence frame. `pool` writes every kind of caption once (their sentence vectors are then
+computed once for a whole training run); `Sampler` draws from the pool, evenly over the plane or near a clip.
 
-The words' affects come from Russell and Mehrabian (1977) where `source` says RM1977; the others are our own placements on
-Russell's circumplex (1980), made without looking at any speech data.
+The words' affects come from Russell and Mehrabian (1977) where `source` says RM1977; the others are our own
+placements on Russell's circumplex (1980), made without looking at any speech data.
 """
 
 import csv
@@ -125,8 +125,7 @@ def vocabulary() -> list[Word]:
     """The emotion words with their affect on -1..1."""
     with VOCABULARY.open(encoding="utf-8", newline="") as file:
         return [
-            Word(row["term"], row["word"], float(row["valence"]), float(row["arousal"]))
-            for row in csv.DictReader(file)
+            Word(row["term"], row["word"], float(row["valence"]), float(row["arousal"])) for row in csv.DictReader(file)
         ]
 
 
@@ -136,14 +135,14 @@ def _scaled(valence: float, arousal: float) -> Affect:
 
 def word_captions(words: list[Word], rng: np.random.Generator, frames_each: int) -> list[Caption]:
     """Every word with every degree, each in `frames_each` randomly drawn frames."""
-    captions = []
+    captions: list[Caption] = []
     for word, (degree, factor) in itertools.product(words, DEGREES.items()):
         if word.term == "neutral" and degree:
             continue  # "very neutral" says nothing that the grammar could place
         phrase = f"{degree} {word.word}".strip()
         affect = _scaled(word.valence * factor, word.arousal * factor)
-        for frame in rng.choice(FRAMES, size=frames_each, replace=False):
-            captions.append(Caption(_article(frame.format(phrase)), word.term, affect))
+        frames = rng.choice(FRAMES, size=frames_each, replace=False)
+        captions += [Caption(_article(frame.format(phrase)), word.term, affect) for frame in frames]
     return captions
 
 
@@ -172,7 +171,7 @@ def blend_captions(words: list[Word], rng: np.random.Generator, count: int) -> l
 
 def level_captions() -> list[Caption]:
     """Plain words for a level of valence, of arousal, or of both."""
-    captions = []
+    captions: list[Caption] = []
     for frame in LEVEL_FRAMES:
         for valence, phrases in _VALENCE.items():
             captions += [Caption(_article(frame.format(p)), "", _scaled(valence * 0.8, 0.0)) for p in phrases]
@@ -230,7 +229,7 @@ class Sampler:
 
 def bank() -> list[Caption]:
     """The prompt vocabulary that ships in a bundle: each word plain, softened and strengthened, in two frames."""
-    captions = []
+    captions: list[Caption] = []
     for word in vocabulary():
         for degree in ("",) if word.term == "neutral" else ("slightly", "", "very"):
             factor = DEGREES[degree]

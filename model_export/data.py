@@ -15,7 +15,7 @@ from model_export.manifest import Row
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """Rows of a manifest with their samples (float16 at 16 kHz: half the memory, far below the augmentation's noise)."""
+    """Rows of a manifest with their samples (float16 at 16 kHz: half the memory, errors far below any noise)."""
 
     rows: list[Row]
     samples: list[npt.NDArray[np.float16]]
@@ -52,10 +52,8 @@ def load(rows: list[Row], threads: int = 2) -> Clips:
     return Clips(rows, [samples for samples in loaded if not isinstance(samples, str)])
 
 
-def speaker_split(
-    rows: list[Row], share: float, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(training, validation) indices; about `share` of each corpus' speakers, of both genders where it can be, are validation."""
+def speaker_split(rows: list[Row], share: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(training, validation) indices: about `share` of each corpus' speakers, of both genders if it can be, validate."""
     rng = np.random.default_rng(seed)
     held: set[str] = set()
     for corpus in sorted({row.corpus for row in rows}):
@@ -84,7 +82,5 @@ class BalancedDraw:
 
     def __call__(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Indices of `count` clips; the cells take turns in random order."""
-        turns = np.concatenate(
-            [rng.permutation(len(self.cells)) for _ in range(-(-count // len(self.cells)))]
-        )
+        turns = np.concatenate([rng.permutation(len(self.cells)) for _ in range(-(-count // len(self.cells)))])
         return np.array([rng.choice(self.cells[cell]) for cell in turns[:count]])

@@ -1,12 +1,13 @@
 """Where acted emotion categories lie in the valence-arousal plane.
 
-The means are those of Russell and Mehrabian, "Evidence for a three-factor theory of emotions", J. Research in Personality 11
-(1977), table 1: pleasure and arousal on -1..1 of 151 terms as rated by 300 people. They were not fitted on any speech.
+The means are those of Russell and Mehrabian, "Evidence for a three-factor theory of emotions", J. Research in
+Personality 11 (1977), table 1: pleasure and arousal on -1..1 of 151 terms as rated by 300 people. They were not
+fitted on any speech.
 
-Three entries need a word. *Neutral* is the origin of the plane. *Calm* is a category of RAVDESS, whose authors describe it as
-a second baseline "perceptually similar to neutral" with "a mild positive valence" (Livingstone and Russo, PLoS ONE 13(5),
-2018, e0196391): it is put half-way between the origin and *relaxed* in valence, at the arousal of *relaxed*. *Boredom* occurs only
-in EmoDB, which is never trained on.
+Three entries need a word. *Neutral* is the origin of the plane. *Calm* is a category of RAVDESS, whose authors
+describe it as a second baseline "perceptually similar to neutral" with "a mild positive valence" (Livingstone and
+Russo, PLoS ONE 13(5), 2018, e0196391): it is put half-way between the origin and *relaxed* in valence, at the arousal
+of *relaxed*. *Boredom* occurs only in EmoDB, which is never trained on.
 """
 
 from encoders.affect import Affect
@@ -24,7 +25,7 @@ MEANS: dict[str, tuple[float, float]] = {
     "boredom": (-0.65, -0.62),
 }
 
-# How far from the origin a normal and a strong performance of the same emotion are taken to lie (our choice: RAVDESS only
+# How far from the origin a normal and a strong performance of one emotion are taken to lie (our choice: RAVDESS only
 # says that strong is stronger; 0.8 and 1.2 keep the published value as their mean).
 INTENSITY: dict[str, float] = {"normal": 0.8, "": 1.0, "strong": 1.2}
 

@@ -7,9 +7,9 @@ The steps, each masked by the clips' lengths so that padding changes nothing:
 3. log-mel as Whisper has it (Radford et al. 2022, section 2.2): 80 Slaney mels, 25 ms Hann window, 10 ms hop,
    log10 clamped 8 below the maximum, then (x + 4) / 4.
 
-Two differences to Whisper are deliberate: the ends are padded with zeros instead of a reflection, and nothing is padded to
-30 s. The Fourier transform is a convolution with cosine and sine kernels, because an STFT node is several times slower in
-ONNX Runtime.
+Two differences to Whisper are deliberate: the ends are padded with zeros instead of a reflection, and nothing is
+padded to 30 s. The Fourier transform is a convolution with cosine and sine kernels, because an STFT node is several
+times slower in ONNX Runtime.
 """
 
 import math
@@ -104,7 +104,7 @@ class LogMel(nn.Module):
         samples, lengths = trim(samples, lengths)
         samples = level(samples)
         spectrum = F.conv1d(samples[:, None], self.kernels, stride=HOP, padding=N_FFT // 2)
-        real, imaginary = spectrum.split(N_FFT // 2 + 1, dim=1)
+        real, imaginary = torch.split(spectrum, N_FFT // 2 + 1, dim=1)
         mel = torch.matmul(self.mels, real.square() + imaginary.square())
         frames = lengths // HOP + 1
         inside = mask(frames, mel.shape[2])[:, None]

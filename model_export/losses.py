@@ -1,11 +1,13 @@
 """The cross-modal Rank-N-Contrast loss of EmotionRankCLAP (arXiv 2505.23732) and the two it is compared with.
 
-For anchors i and candidates j with similarity S [n, m] (already divided by the temperature) and affect distance d [n, m]:
+For anchors i and candidates j with similarity S [n, m] (already divided by the temperature) and affect distance d [n,
+m]:
 
     L = mean over i, j of  -log [ exp(S_ij) / sum over {k : d_ik >= d_ij} of exp(S_ik) ]
 
-Every candidate is in turn the positive, against all that lie at least as far from the anchor in the valence-arousal plane; so
-similarity must fall in the order of affect. Rank-N-Contrast: Zha et al., NeurIPS 2023 (arXiv 2210.01189), section 3.
+Every candidate is in turn the positive, against all that lie at least as far from the anchor in the valence-arousal
+plane; so similarity must fall in the order of affect. Rank-N-Contrast: Zha et al., NeurIPS 2023 (arXiv 2210.01189),
+section 3.
 """
 
 import torch
@@ -24,8 +26,8 @@ def affect_distance(a: Tensor, b: Tensor) -> Tensor:
 def rank_n_contrast(similarity: Tensor, distance: Tensor) -> Tensor:
     """One direction of the loss, O(n m log m): rows are anchors, columns candidates.
 
-    Each row is sorted farthest first; the denominator of a candidate is then the running log-sum-exp read at the end of
-    its tie group. Ties share a denominator, so the loss cannot fall below mean(log(size of the tie group)).
+    Each row is sorted farthest first; the denominator of a candidate is then the running log-sum-exp read at the end
+    of its tie group. Ties share a denominator, so the loss cannot fall below mean(log(size of the tie group)).
     """
     steps, order = torch.sort(torch.round(distance / TIE), dim=1, descending=True, stable=True)
     ranked = torch.gather(similarity, 1, order)
@@ -59,5 +61,8 @@ def symmetric_cross_entropy(audio: Tensor, text: Tensor, temperature: float) -> 
 
 
 def pair_alignment(audio: Tensor, text: Tensor) -> Tensor:
-    """1 - cosine of the pairs. Rank-N-Contrast ignores a constant added to a row; this closes the modality gap that it leaves."""
+    """1 - cosine of the pairs: closes the modality gap.
+
+    Rank-N-Contrast alone leaves one, since it ignores a constant added to a row of similarities.
+    """
     return 1.0 - (audio * text).sum(dim=1).mean()

@@ -1,8 +1,9 @@
 """The manifest: one row a clip, whatever corpus it comes from, as a CSV file.
 
-Columns, in this order: path, corpus, speaker, gender, emotion, intensity, valence, arousal, ratings, transcript. Affect is on 1..7;
-`ratings` is the number of listeners behind it, 0 where it comes from the acted category. Paths are relative to the manifest's folder
-where possible. Speakers carry their corpus' name, so that two corpora never share one.
+Columns, in this order: path, corpus, speaker, gender, emotion, intensity, valence, arousal, ratings, transcript.
+Affect is on 1..7; `ratings` is the number of listeners behind it, 0 where it comes from the acted category. Paths are
+relative to the manifest's folder where possible. Speakers carry their corpus' name, so that two corpora never share
+one.
 """
 
 import csv
@@ -56,7 +57,8 @@ def read(path: Path) -> list[Row]:
     """Read a manifest; paths come back absolute.
 
     Raises:
-        CorpusError: not there, no rows, a column missing, or a value that is not a number on the scale (with its line).
+        CorpusError: not there, no rows, a column missing, or a value that is not a number on the scale (with its
+        line).
     """
     wanted = {field.name for field in fields(Row)}
     try:
@@ -80,15 +82,11 @@ def _row(record: dict[str, str], path: Path, line: int) -> Row:
         valence, arousal = float(record["valence"]), float(record["arousal"])
         ratings = int(record["ratings"] or 0)
     except (TypeError, ValueError) as error:
-        raise CorpusError(
-            f"{path}, line {line}: valence, arousal and ratings must be numbers ({error})"
-        ) from error
+        raise CorpusError(f"{path}, line {line}: valence, arousal and ratings must be numbers ({error})") from error
     for name, value in (("valence", valence), ("arousal", arousal)):
         if not LOW <= value <= HIGH:
             raise CorpusError(f"{path}, line {line}: {name} {value} is outside the scale {LOW:g}..{HIGH:g}")
-    text = {
-        name: record[name] for name in ("corpus", "speaker", "gender", "emotion", "intensity", "transcript")
-    }
+    text = {name: record[name] for name in ("corpus", "speaker", "gender", "emotion", "intensity", "transcript")}
     return Row(
         path=(path.parent / record["path"]).resolve(),
         valence=valence,

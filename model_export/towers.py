@@ -30,9 +30,7 @@ class AudioTower(nn.Module):
         self.encoder = encoder
         states = len(encoder.blocks) + 1
         self.layer_weights = nn.Parameter(torch.zeros(states))
-        self.layer_norms = nn.ModuleList(
-            nn.LayerNorm(encoder.width, elementwise_affine=False) for _ in range(states)
-        )
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(encoder.width, elementwise_affine=False) for _ in range(states))
         self.statistics_norm = nn.LayerNorm(2 * encoder.width)
         self.dropout = nn.Dropout(dropout)
         self.projection = nn.Linear(2 * encoder.width, dim)

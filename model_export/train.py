@@ -1,17 +1,16 @@
 """The training loop: frozen text encoder, the audio encoder's upper blocks and both projections trained together.
 
-A run is a folder: `config.json`, `log.jsonl` (a line at each validation) and `checkpoint.pt` (moving average of the weights, the
-config and the corpora). Validation is on speakers that the training never hears.
+A run is a folder: `config.json`, `log.jsonl` (a line at each validation) and `checkpoint.pt` (moving average of the
+weights, the config and the corpora). Validation is on speakers that the training never hears.
 """
 
 import json
 import math
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -109,9 +108,7 @@ def _rate(step: int, config: Config) -> float:
 def commit() -> str:
     """The commit of the working tree, "unknown" outside one."""
     try:
-        return subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -121,7 +118,7 @@ def save(path: Path, model: towers.Towers, config: Config, extra: dict[str, Any]
     partial = path.with_suffix(".partial")
     try:
         torch.save({"model": model.state_dict(), "config": asdict(config), **extra}, partial)
-        os.replace(partial, path)
+        partial.replace(path)
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         raise TrainingError(
@@ -133,9 +130,7 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
     """The towers of a checkpoint, in evaluation mode, and what was saved beside them."""
     try:
         saved = torch.load(path, weights_only=True)
-        model = towers.build(
-            dropout=saved["config"]["dropout"], train_from_block=saved["config"]["train_from_block"]
-        )
+        model = towers.build(dropout=saved["config"]["dropout"], train_from_block=saved["config"]["train_from_block"])
         model.load_state_dict(saved.pop("model"))
     except (OSError, KeyError, RuntimeError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
@@ -157,9 +152,7 @@ class Batches:
         while True:
             chosen = self.draw(self.config.batch, self.rng)
             seconds = float(self.rng.uniform(*self.config.crop_seconds))
-            samples, lengths = augment.batch(
-                [augment.crop(self.clips.samples[i], seconds, self.rng) for i in chosen]
-            )
+            samples, lengths = augment.batch([augment.crop(self.clips.samples[i], seconds, self.rng) for i in chosen])
             own = [self.sampler.near(affect[i].astype(np.float64), self.rng) for i in chosen]
             more = self.sampler.anywhere(self.config.extra_captions, self.rng)
             samples = augment.distort(samples, lengths, self.noise)
@@ -192,16 +185,15 @@ def train(config: Config, run: Path) -> Path:
     """Train and return the checkpoint's path.
 
     Raises:
-        TrainingError: the data cannot be used (see CorpusError), the run's folder cannot be written, or the loss is lost.
+        TrainingError: the data cannot be used (see CorpusError), the run's folder cannot be written, or the loss is
+        lost.
     """
     rows = [row for path in config.manifests for row in manifest.read(Path(path))]
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     training, validation = data.speaker_split(rows, config.validation_share, config.seed)
     if len(training) < config.batch:
-        raise TrainingError(
-            f"{len(training)} training clips are fewer than a batch of {config.batch}; use --batch"
-        )
+        raise TrainingError(f"{len(training)} training clips are fewer than a batch of {config.batch}; use --batch")
     if len({row.emotion for row in rows}) < 2:
         raise TrainingError("all clips carry one emotion: there is no order to learn")
     run.mkdir(parents=True, exist_ok=True)
@@ -222,9 +214,8 @@ def train(config: Config, run: Path) -> Path:
         weight_decay=config.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
-    mean = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)
-    )
+    averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(config.average)  # type: ignore[no-untyped-call]
+    mean = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=averaging)
     provenance = {
         "corpora": sorted({row.corpus for row in rows}),
         "validation_speakers": sorted({row.speaker for row in held.rows}),
@@ -250,20 +241,18 @@ def train(config: Config, run: Path) -> Path:
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss became {loss.item()} at step {step}; lower the learning rates")
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_([p for _, p in trained], 1.0)
             optimiser.step()
             schedule.step()
             mean.update_parameters(model)
             running = loss.item() if step == 1 else 0.95 * running + 0.05 * loss.item()
             if step % config.validate_every == 0 or step == config.steps:
-                averaged: towers.Towers = mean.module
+                averaged = cast(towers.Towers, mean.module)
                 _, predicted = embed_clips(averaged, held)
                 tau = corpus_tau(held, predicted.numpy())
                 log.write(
-                    json.dumps(
-                        {"step": step, "loss": round(running, 4), **{k: round(v, 4) for k, v in tau.items()}}
-                    )
+                    json.dumps({"step": step, "loss": round(running, 4), **{k: round(v, 4) for k, v in tau.items()}})
                     + "\n"
                 )
                 log.flush()

@@ -1,7 +1,7 @@
 """One adapter a corpus: its official folder layout -> the rows of a manifest.
 
-An adapter is a function `rows(root) -> list[Row]`. It goes by the stems of file names, and raises CorpusError, naming the folder
-and what was expected in it, when the layout is another.
+An adapter is a function `rows(root) -> list[Row]`. It goes by the stems of file names, and raises CorpusError, naming
+the folder and what was expected in it, when the layout is another.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,5 @@ def prepare(name: str, root: Path) -> list[Row]:
         raise CorpusError(f"{root}: no such folder; give the folder that holds the corpus {name}")
     found = adapter(root)
     if not found:
-        raise CorpusError(
-            f"{root}: no clips of {name} found; give the folder that its official archive unpacks to"
-        )
+        raise CorpusError(f"{root}: no clips of {name} found; give the folder that its official archive unpacks to")
     return found

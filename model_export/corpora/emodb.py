@@ -1,8 +1,9 @@
 """EmoDB (Burkhardt et al. 2005, CC0), German: `wav/03a01Fa.wav`, with listeners' ratings where they lie beside it.
 
-Stem: speaker (2), sentence (3), emotion letter, version. `emodb_va_mean.csv` (columns file, n, valence_mean, arousal_mean; sliders
-0..100) gives the affect; without it a row has that of its acted category. `manifest.csv` with a column `complete` marks clips
-that some copies of the corpus hold only in part: those get the intensity "cut", so that an evaluation can leave them out.
+Stem: speaker (2), sentence (3), emotion letter, version. `emodb_va_mean.csv` (columns file, n, valence_mean,
+arousal_mean; sliders 0..100) gives the affect; without it a row has that of its acted category. `manifest.csv` with a
+column `complete` marks clips that some copies of the corpus hold only in part: those get the intensity "cut", so that
+an evaluation can leave them out.
 """
 
 import csv

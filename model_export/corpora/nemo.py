@@ -46,7 +46,5 @@ def rows(root: Path) -> list[Row]:
                 )
             )
     if missing:
-        raise CorpusError(
-            f"{root}: {len(missing)} clips of data.tsv are not in samples/, the first is {missing[0]}"
-        )
+        raise CorpusError(f"{root}: {len(missing)} clips of data.tsv are not in samples/, the first is {missing[0]}")
     return found

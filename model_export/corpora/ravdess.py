@@ -1,7 +1,7 @@
 """RAVDESS (Livingstone and Russo 2018, CC BY-NC-SA 4.0): `Actor_01/03-01-06-01-02-01-12.wav`.
 
-The seven fields of a stem: modality, vocal channel (01 speech), emotion, intensity, statement, repetition, actor (odd: male).
-Songs and video are left out.
+The seven fields of a stem: modality, vocal channel (01 speech), emotion, intensity, statement, repetition, actor
+(odd: male). Songs and video are left out.
 """
 
 from pathlib import Path
@@ -29,12 +29,7 @@ def rows(root: Path) -> list[Row]:
     found = []
     for path in audio_files(root):
         fields = path.stem.split("-")
-        if (
-            len(fields) != 7
-            or fields[:2] != ["03", "01"]
-            or fields[2] not in EMOTIONS
-            or path.stem == DUPLICATE
-        ):
+        if len(fields) != 7 or fields[:2] != ["03", "01"] or fields[2] not in EMOTIONS or path.stem == DUPLICATE:
             continue
         emotion = EMOTIONS[fields[2]]
         # Neutral has one intensity only; it says nothing there.

@@ -1,0 +1,64 @@
+# Every target works from a fresh clone: it makes .venv and installs what it needs first.
+PYTHON ?= python3
+BIN := .venv/bin
+RUNS ?= runs/base
+CORPORA ?= ../shared/corpora
+
+.PHONY: help demo serve test test-slow test-corpus lint format bench train clean
+
+help:
+	@echo "make demo         speak a sample library, serve it, print the URL"
+	@echo "make test         lint, types and the fast tests"
+	@echo "make test-slow    the tests that take minutes"
+	@echo "make test-corpus  the tests on labelled corpora (CORPORA=folder)"
+	@echo "make lint         ruff and mypy      make format   ruff's formatter"
+	@echo "make bench        the benchmarks     make train    train and export a bundle (CORPORA=folder)"
+
+# The runtime alone: no torch.
+.venv/.runtime: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# torch is named by itself first, so that its pinned build is found before anything else asks for a looser one.
+.venv/.dev: .venv/.runtime
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+demo: .venv/.runtime
+	$(BIN)/emotionrank demo
+
+serve: .venv/.runtime
+	$(BIN)/emotionrank serve
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint
+	$(BIN)/pytest -m "not slow and not corpus" -n 2
+
+test-slow: .venv/.dev
+	$(BIN)/pytest -m slow
+
+test-corpus: .venv/.dev
+	EMOTIONRANK_CORPORA=$(abspath $(CORPORA)) $(BIN)/pytest -m corpus
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks.encoders
+
+train: .venv/.dev
+	$(BIN)/emotionrank corpus prepare ravdess $(CORPORA)/ravdess --output $(RUNS)/ravdess.csv
+	$(BIN)/emotionrank corpus prepare nemo $(CORPORA)/nemo --output $(RUNS)/nemo.csv
+	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS)
+	$(BIN)/emotionrank export $(RUNS)/checkpoint.pt --output $(RUNS)/bundle
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,136 @@
+"""The command line of training: corpus prepare, train, evaluate, export."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from encoders import bundle
+from encoders.encoder import Encoder
+from model_export import corpora, manifest
+from model_export.corpora.emodb import CUT
+from model_export.errors import TrainingError
+
+LICENCE = "CC-BY-NC-SA-4.0"
+
+corpus = typer.Typer(no_args_is_help=True, help="Read labelled corpora into manifests.")
+train = typer.Typer(help="Train the encoders.")
+evaluate = typer.Typer(help="Measure a bundle on a labelled corpus.")
+export = typer.Typer(help="Write a checkpoint as a bundle.")
+
+
+@corpus.callback()
+def _corpus() -> None:
+    """Read labelled corpora into manifests."""
+
+
+@corpus.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(sorted(corpora.ADAPTERS))}.")],
+    root: Annotated[Path, typer.Argument(help="The folder that the corpus' official archive unpacks to.")],
+    output: Annotated[Path, typer.Option(help="The manifest to write.")],
+) -> None:
+    """Read a corpus in its official layout into one manifest (csv)."""
+    rows = corpora.prepare(name, root)
+    manifest.write(rows, output)
+    speakers = len({row.speaker for row in rows})
+    typer.echo(f"{output}: {len(rows)} clips of {speakers} speakers")
+
+
+@train.command()
+def _train(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of `corpus prepare`.")],
+    run: Annotated[Path, typer.Option(help="The folder of this run.")],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1500,
+    batch: Annotated[int, typer.Option(min=2, help="Clips a step.")] = 48,
+    temperature: Annotated[float, typer.Option(min=0.001, help="Of the Rank-N-Contrast loss.")] = 0.2,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 150,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of weights, crops, captions and the speaker split.")] = 0,
+) -> None:
+    """Train both encoders; the run's folder gets the configuration, a log and the checkpoint."""
+    from model_export import train as training
+
+    config = training.Config(
+        manifests=tuple(str(path) for path in manifests),
+        steps=steps,
+        batch=batch,
+        temperature=temperature,
+        validate_every=validate_every,
+        threads=threads,
+        seed=seed,
+    )
+    typer.echo(f"checkpoint: {training.train(config, run)}")
+
+
+@export.command()
+def _export(
+    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
+    output: Annotated[Path, typer.Option(help="The folder of the new bundle.")],
+    name: Annotated[str, typer.Option(help="The bundle's name.")] = "emotionrank-base",
+    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.0.0",
+    licence: Annotated[str, typer.Option(help="SPDX name: what the training data allows.")] = LICENCE,
+    int8: Annotated[bool, typer.Option(help="Store matrices as int8.")] = True,
+) -> None:
+    """Export to ONNX, check against torch, shrink, and seal as a bundle."""
+    from model_export import export as exporting
+    from model_export import train as training
+
+    if output.exists() and any(output.iterdir()):
+        raise TrainingError(f"{output}: is not empty; choose a new folder, so that no bundle in use is overwritten")
+    model, saved = training.load(checkpoint)
+    provenance = {
+        **saved["provenance"],
+        "steps": saved["step"],
+        "seed": saved["config"]["seed"],
+        "validation_tau": saved["validation"],
+    }
+    made = exporting.export(
+        model, output, name=name, version=version, licence=licence, provenance=provenance, int8=int8
+    )
+    size = sum(path.stat().st_size for path in output.iterdir()) / 1e6
+    typer.echo(f"{output}: {made.info.name} {made.info.version}, {size:.1f} MB, fingerprint {made.fingerprint[:12]}")
+
+
+@evaluate.command()
+def _evaluate(
+    manifest_file: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest of `corpus prepare`.")],
+    bundle_path: Annotated[
+        Path | None, typer.Option("--bundle", envvar="EMOTIONRANK_BUNDLE", help="Default: the released one.")
+    ] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Take these, written by `embed audio`.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the figures here as JSON too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure how true a bundle's ranking is; clips that a copy of the corpus holds only in part are left out."""
+    from model_export import evaluate as evaluating
+
+    rows = [row for row in manifest.read(manifest_file) if row.intensity != CUT]
+    encoder = Encoder.load(bundle_path or bundle.default_path())
+    clips = evaluating.from_file(rows, embeddings) if embeddings else evaluating.embed(rows, encoder)
+    scores = evaluating.evaluate(clips, encoder)
+    if output:
+        output.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(scores, indent=2))
+    else:
+        _print(scores)
+
+
+def _print(scores: dict[str, Any]) -> None:
+    console = Console()
+    of = scores["bundle"]
+    console.print(f"{of['name']} {of['version']} on {', '.join(scores['corpora'])}: {scores['clips']} clips")
+    table = Table("measure", "valence", "arousal")
+    for measure, title in (("affect", "affect tau-b"), ("graded_prompts", "graded prompts, top 10, tau-b")):
+        cells = [f"{s['tau']:.3f} [{s['interval'][0]:.2f}, {s['interval'][1]:.2f}]" for s in scores[measure].values()]
+        table.add_row(title, *cells)
+    table.add_row("affect CCC", *(f"{s['ccc']:.3f}" for s in scores["affect"].values()))
+    console.print(table)
+    for text, found in scores["emotions"].items():
+        console.print(f"  {text!r}: {found['hits']} of the first 10 are {found['emotion']} (chance {found['chance']})")
+    gap = scores["modality_gap"]
+    console.print(f"modality gap: MMD {gap['mmd']:.3f}, centroid distance {gap['centroid_distance']:.3f}")

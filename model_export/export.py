@@ -1,0 +1,209 @@
+"""Towers to a bundle: two ONNX files that agree with torch, made small where the ranking allows.
+
+Audio: matrices as int8 per output channel with dynamic activations (the encoder runs twice as fast); convolutions
+stay float32. Text: matrices stored as int8 per output channel and the word table as float16, both widened when the
+session is made; so a text's vector does not depend on what else is in its batch, as it would with int8 activations.
+"""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import Tensor
+
+from encoders import bundle
+from encoders.audio import SAMPLE_RATE
+from model_export import captions
+from model_export.backbones import minilm_folder
+from model_export.errors import ExportError
+from model_export.towers import Exported, Towers
+
+OPSET = 20
+WIN_DUR, HOP_DUR = 4.0, 2.0
+OUTPUTS = ("embedding", "affect")
+TOLERANCE = 1e-4
+SMALLEST_MATRIX = 16_384  # entries; below it int8 saves nothing worth its error
+
+Example = tuple[Tensor, Tensor]
+
+
+def audio_example(batch: int, samples: int, seed: int = 0) -> Example:
+    """Noise bursts of unequal lengths, padded with zeros: samples [batch, samples], lengths [batch]."""
+    rng = torch.Generator().manual_seed(seed)
+    lengths = torch.linspace(samples, max(samples * 0.4, 4800), batch).long()
+    envelope = torch.sin(torch.arange(samples) / 2500).square() + 0.02
+    inside = torch.arange(samples)[None] < lengths[:, None]
+    return torch.randn(batch, samples, generator=rng) * 0.05 * envelope * inside, lengths
+
+
+def text_example(batch: int, tokens: int, seed: int = 0) -> Example:
+    """Random token ids and masks of unequal lengths, both int64 [batch, tokens]."""
+    rng = torch.Generator().manual_seed(seed)
+    lengths = torch.linspace(tokens, max(tokens // 2, 3), batch).long()
+    inside = (torch.arange(tokens)[None] < lengths[:, None]).long()
+    return torch.randint(999, 30_000, (batch, tokens), generator=rng) * inside, inside
+
+
+def to_onnx(module: Exported, example: Example, names: tuple[str, str], path: Path) -> None:
+    """Export with both axes dynamic into one file."""
+    # Batch and length must be larger than 1 and equal no constant of the model, or the exporter freezes them.
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    axis = torch.export.Dim.AUTO
+    second = {0: batch} if example[1].dim() == 1 else {0: batch, 1: axis}
+    program = torch.onnx.export(
+        module.eval(),
+        example,
+        dynamo=True,
+        opset_version=OPSET,
+        external_data=False,
+        input_names=list(names),
+        output_names=list(OUTPUTS),
+        dynamic_shapes=({0: batch, 1: axis}, second),
+        verbose=False,
+    )
+    assert program is not None
+    for node in program.model.graph:
+        for value in node.outputs:
+            # BERT has values of its own called "embedding"; the contract's name is the output's alone.
+            if value.name in OUTPUTS and not value.is_graph_output():
+                value.name = f"{value.name}_inside"
+    program.save(str(path))
+
+
+def check(module: Exported, path: Path, examples: list[Example], names: tuple[str, str]) -> float:
+    """Largest difference between torch and the file over the examples; ExportError when it is over TOLERANCE."""
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for first, second in examples:
+        with torch.inference_mode():
+            expected = module(first, second)
+        found = session.run(None, {names[0]: first.numpy(), names[1]: second.numpy()})
+        for a, b in zip(expected, found, strict=True):
+            worst = max(worst, float(np.abs(a.numpy() - b).max()))
+    if not worst <= TOLERANCE:
+        raise ExportError(f"{path.name} differs from torch by {worst:.2e}; at most {TOLERANCE:.0e} is allowed")
+    return worst
+
+
+def shrink_audio(path: Path, target: Path) -> None:
+    """Matrices to int8 per channel with dynamic activations."""
+    model = onnx.load(path)
+    model.graph.ClearField("value_info")  # the exporter's shapes contradict those after quantisation
+    quantize_dynamic(
+        model, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
+    )
+
+
+def shrink_text(path: Path, target: Path) -> None:
+    """Matrices stored as int8 per channel, the word table as float16; computation stays float32."""
+    model = onnx.load(path)
+    graph = model.graph
+    graph.ClearField("value_info")
+    tables = {node.input[0] for node in graph.node if node.op_type == "Gather"}
+    matrices: dict[str, int] = {}  # weight -> the axis of its output channels
+    for node in graph.node:
+        if node.op_type == "MatMul":
+            matrices[node.input[1]] = 1
+        elif node.op_type == "Gemm":
+            transposed = any(a.name == "transB" and a.i for a in node.attribute)
+            matrices[node.input[1]] = 0 if transposed else 1
+    added: list[onnx.NodeProto] = []
+    for initializer in list(graph.initializer):
+        values = numpy_helper.to_array(initializer)
+        name = initializer.name
+        if values.ndim != 2 or values.size < SMALLEST_MATRIX or values.dtype != np.float32:
+            continue
+        if name in matrices:
+            stored, scale = _int8(values, matrices[name])
+            graph.initializer.remove(initializer)
+            graph.initializer.extend(
+                [numpy_helper.from_array(stored, name + ".int8"), numpy_helper.from_array(scale, name + ".scale")]
+            )
+            # Cast and Mul of constants are folded when the session is made; a DequantizeLinear would run at each call.
+            added += [
+                onnx.helper.make_node("Cast", [name + ".int8"], [name + ".wide"], to=onnx.TensorProto.FLOAT),
+                onnx.helper.make_node("Mul", [name + ".wide", name + ".scale"], [name]),
+            ]
+        elif name in tables:
+            graph.initializer.remove(initializer)
+            graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), name))
+            for node in [n for n in graph.node if n.op_type == "Gather" and n.input[0] == name]:
+                wide = node.output[0]
+                node.output[0] = wide + ".half"
+                position = list(graph.node).index(node) + 1
+                graph.node.insert(
+                    position, onnx.helper.make_node("Cast", [wide + ".half"], [wide], to=onnx.TensorProto.FLOAT)
+                )
+    for position, node in enumerate(added):
+        graph.node.insert(position, node)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, target)
+
+
+def _int8(values: npt.NDArray[np.float32], axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Symmetric int8 with one scale for each index of `axis`."""
+    scale = np.abs(values).max(axis=1 - axis, keepdims=True) / 127
+    scale = np.where(scale == 0, 1.0, scale).astype(np.float32)
+    return np.round(values / scale).astype(np.int8), scale
+
+
+def export(
+    model: Towers, target: Path, *, name: str, version: str, licence: str, provenance: dict[str, Any], int8: bool = True
+) -> bundle.Bundle:
+    """Write a bundle into the folder `target` and return it.
+
+    Raises:
+        ExportError: a float32 graph differs from torch (so nothing is released that was not checked).
+        BundleError: the sealed bundle does not load.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    towers: list[
+        tuple[str, Exported, tuple[str, str], Callable[[int, int, int], Example], Callable[[Path, Path], None]]
+    ] = [
+        ("audio", Exported(model.audio, model), ("samples", "lengths"), audio_example, shrink_audio),
+        ("text", Exported(model.text, model), ("input_ids", "attention_mask"), text_example, shrink_text),
+    ]
+    sizes = {"audio": (12_345, SAMPLE_RATE * 2, SAMPLE_RATE * 4), "text": (5, 17, 60)}
+    differences = {}
+    for kind, module, names, example, shrink in towers:
+        module.eval()
+        path = target / f"{kind}.onnx"
+        full = target / f"{kind}.fp32.onnx"
+        to_onnx(module, example(3, sizes[kind][1] + 7, 0), names, full)
+        examples = [
+            example(batch, size, seed) for seed, (batch, size) in enumerate(itertools.product((1, 2, 5), sizes[kind]))
+        ]
+        differences[kind] = check(module, full, examples, names)
+        if int8:
+            shrink(full, path)
+            full.unlink()
+        else:
+            full.replace(path)
+    shutil.copyfile(minilm_folder() / "tokenizer.json", target / "tokenizer.json")
+    with (target / "prompts.jsonl").open("w", encoding="utf-8") as file:
+        for caption in captions.bank():
+            valence, arousal = (round(float(value), 3) for value in caption.affect)
+            line = {"text": caption.text, "term": caption.term, "valence": valence, "arousal": arousal}
+            file.write(json.dumps(line) + "\n")
+    bundle.seal(
+        target,
+        name=name,
+        version=version,
+        licence=licence,
+        sample_rate=SAMPLE_RATE,
+        embedding_dim=model.read_out.in_features,
+        win_dur=WIN_DUR,
+        hop_dur=HOP_DUR,
+        provenance={**provenance, "int8": int8, "largest_difference_to_torch": differences},
+    )
+    return bundle.load(target)
