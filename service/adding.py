@@ -1,0 +1,76 @@
+"""Add uploaded audio to a library, and take clips out of it again.
+
+A clip's id comes from its content, so two uploads of one file are one clip: whoever holds the clip's lock works,
+whoever waited finds it there. The audio is kept before the record is written: a crash in between leaves a file
+that the next upload of the same content overwrites, and never a record without its audio.
+"""
+
+import threading
+from pathlib import Path
+from typing import Literal, NamedTuple
+from weakref import WeakValueDictionary
+
+from encoders.encoder import Encoder
+from index.records import Clip, Metadata, NewClip, clip_id
+from index.store import Store
+from service.uploads import AudioFolder, Upload
+
+_guard = threading.Lock()
+_locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+
+class Added(NamedTuple):
+    """What became of an upload."""
+
+    status: Literal["added", "exists"]
+    clip: Clip
+
+
+def add(
+    upload: Upload,
+    metadata: Metadata | None,
+    *,
+    encoder: Encoder,
+    store: Store,
+    folder: AudioFolder,
+    max_duration: float,
+) -> Added:
+    """Add an upload: decode and embed it, keep its audio, write its record.
+
+    Content that the library has already is not embedded again: its metadata is replaced if any is given, and
+    its audio restored if it has gone missing. Raises the audio, metadata and library errors.
+    """
+    sha256 = upload.sha256()
+    identity = clip_id(sha256)
+    with _lock(identity):
+        if store.has([identity]):
+            return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
+        upload.file.seek(0)
+        segments = list(encoder.segments(upload.file, name=upload.name, max_duration=max_duration))
+        kept = folder.keep(upload, identity)
+        clip = NewClip(sha256, upload.name, str(kept), segments[-1].end, metadata)
+        try:
+            return Added("added", store.add(clip, segments))
+        except BaseException:
+            if not store.has([identity]):
+                folder.remove(str(kept))
+            raise
+
+
+def delete(identity: str, store: Store) -> None:
+    """Delete a clip, and its audio if it was uploaded. Raises `ClipNotFound`."""
+    with _lock(identity):
+        store.delete(identity)
+
+
+def _refresh(upload: Upload, metadata: Metadata | None, clip: Clip, store: Store, folder: AudioFolder) -> Clip:
+    path = None if Path(clip.path).is_file() else str(folder.keep(upload, clip.id))
+    if metadata is None and path is None:
+        return clip
+    return store.update(clip.id, path=path, metadata=metadata)
+
+
+def _lock(identity: str) -> threading.Lock:
+    """Return the one lock of a clip; it lives as long as somebody holds or awaits it."""
+    with _guard:
+        return _locks.setdefault(identity, threading.Lock())

@@ -1,0 +1,85 @@
+"""The FastAPI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from service import problems
+from service.edge import Edge
+from service.engine import Engine, open_engine
+from service.routes import clips, describe, embed, search, system
+from service.settings import Settings
+
+_DESCRIPTION: Final = """
+Search and describe speech by how it feels.
+
+Affect is a point of the valence-arousal plane: each axis runs from 1 to 7, 4 is neutral, valence 7 is the most
+positive and arousal 7 the most activated. Scores are cosines. The model was trained on acted speech: its
+answers rank voices, they do not diagnose people.
+
+Every error is `application/problem+json` (RFC 9457) with a stable `type`.
+"""
+_TAGS: Final = [
+    {"name": "search", "description": "From words, clips, vectors or a recording to clips."},
+    {"name": "describe", "description": "From a recording to words."},
+    {"name": "clips", "description": "The library."},
+    {"name": "embed", "description": "Vectors, for use elsewhere."},
+    {"name": "system", "description": "What runs here."},
+]
+
+
+def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
+    """Make the application.
+
+    With an open `engine` (whose caller closes it) it serves that; without, its lifespan opens one from the
+    settings and closes it, and raises what `open_engine` raises.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if engine is not None:
+            app.state.engine = engine
+            yield
+            return
+        with open_engine(settings) as opened:
+            app.state.engine = opened
+            yield
+
+    app = _Application(
+        title="EmotionRank",
+        version=version("emotionrank"),
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    problems.install(app)
+    app.add_middleware(Edge)
+    for resource in (search, describe, clips, embed, system):
+        app.include_router(resource.routes)
+    return app
+
+
+class _Application(FastAPI):
+    """FastAPI with a document that tells the truth about errors: problems, and not its own validation model."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                tags=self.openapi_tags,
+                routes=self.routes,
+            )
+            schemas = document["components"]["schemas"]
+            for name, schema in problems.schemas().items():
+                schemas.setdefault(name, schema)
+            self.openapi_schema = document
+        return self.openapi_schema

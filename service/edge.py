@@ -1,0 +1,100 @@
+"""The outermost layer: what holds for every response, whoever made it.
+
+- An exception that nobody expected becomes a 500 problem; its text goes to the log only.
+- An error that is not a problem yet (the framework answers some in plain text, a bad `Range` for one) becomes one.
+- Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere.
+- HEAD is answered wherever GET is.
+
+A plain ASGI middleware: it neither buffers bodies nor starts tasks.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import problems
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'",
+}
+
+
+class Edge:
+    """The middleware; the module's docstring says what it does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        response = _Response(scope, receive, send)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        try:
+            await self._app(scope, receive, response.send)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        except Exception:
+            problems.log.exception("unexpected error at %s %s", response.method, scope["path"])
+            if response.started:
+                raise  # half an answer is out: all that is left is to break the connection
+            await response.replace(problems.internal(instance=scope["path"]), {})
+
+
+class _Response:
+    """One response on its way out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.started = False
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._replaced = False
+
+    async def send(self, message: Message) -> None:
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message["headers"]))
+            status = message["status"]
+            if status >= 400 and not headers.get("content-type", "").startswith(problems.MEDIA_TYPE):
+                self._replaced = True
+                kept = {name: headers[name] for name in ("allow", "content-range") if name in headers}
+                found = problems.from_status(
+                    status, _REASONS.get(status, HTTPStatus(status).phrase), instance=self._scope["path"]
+                )
+                await self.replace(found, kept)
+                return
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            message = {**message, "headers": headers.raw}
+            self.started = True
+        elif self.method == "HEAD":
+            if message.get("more_body"):
+                return
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    async def replace(self, found: problems.Problem, headers: Mapping[str, str]) -> None:
+        """Answer with a problem instead."""
+        self.started = True
+        response = problems.respond(found, {**SECURITY_HEADERS, **headers})
+        await response(self._scope, self._receive, self._send)
+
+
+_REASONS: Final[Mapping[int, str]] = {
+    400: "A header of the request cannot be understood; a Range is written bytes=FIRST-LAST.",
+    416: "The range begins after the end of the file; Content-Range says how long the file is.",
+}

@@ -1,0 +1,55 @@
+"""What a running service holds: the encoders, the library, the prompt bank and the lanes that work on them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from encoders.encoder import Encoder
+from index.open import open_store
+from index.prompts import PromptBank
+from index.store import Store
+from service.errors import SettingsInvalid
+from service.inference import Lane
+from service.settings import Settings
+from service.uploads import AudioFolder
+
+# What a caller is asked to wait for: a search takes milliseconds, a clip can take seconds.
+_QUICK_PAUSE: Final = 1
+_AUDIO_PAUSE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything that the routes work with. The encoder, the store and the bank may be used from any thread."""
+
+    settings: Settings
+    encoder: Encoder
+    store: Store
+    bank: PromptBank
+    audio_folder: AudioFolder
+    quick: Lane
+    audio: Lane
+
+
+@contextmanager
+def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterator[Engine]:
+    """Load the bundle (unless its `encoder` is given), open the library (made when it is not there), close all.
+
+    Raises `SettingsInvalid` when no library is set, and what the bundle and the library raise.
+    """
+    if settings.library is None:
+        raise SettingsInvalid(
+            "which library? Say --library DIR (or EMOTIONRANK_LIBRARY=DIR); it is made when it is not there."
+        )
+    with ExitStack() as stack:
+        # One thread a call: the lanes bring the parallelism, and two calls do not fight over the cores.
+        encoder = encoder or Encoder.load(settings.bundle, threads=1)
+        store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
+        folder = AudioFolder(Path(settings.library) / "audio")
+        quick = Lane("quick", settings.threads, settings.queue, _QUICK_PAUSE)
+        stack.callback(quick.close)
+        audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
+        stack.callback(audio.close)
+        yield Engine(settings, encoder, store, PromptBank(encoder), folder, quick, audio)

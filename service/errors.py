@@ -1,0 +1,100 @@
+"""What can go wrong in the service itself, in the manner of `encoders.errors`.
+
+    EmotionRankError
+      ServiceError
+        SettingsInvalid      a setting has a value that cannot be used (command line, environment)
+        Overloaded           too much is waiting already; the caller should try again (Retry-After)
+        NotReady             the service cannot search now; the message says why
+        StorageFull          an upload could not be written
+      InputError
+        RequestInvalid       a query parameter or form field is unknown or malformed
+        BodyMalformed        the body is not the JSON or the multipart form that it says it is
+        MediaTypeUnsupported the body has another content type than the route reads
+        UploadTooLarge       the body is larger than the service takes
+        TooManyFiles         one request holds more files than the service takes
+        AudioMissing         the clip is known, but its file is no longer where it was
+
+The messages of all of these may leave the service; those of libraries and bundles name paths and may not.
+"""
+
+# The names follow the working vocabulary ("TooManyFiles"); the suffix would add nothing.
+# ruff: noqa: N818
+
+from typing import ClassVar
+
+from encoders.errors import EmotionRankError, InputError
+
+
+class ServiceError(EmotionRankError):
+    """The service cannot do it now, whatever the request."""
+
+    code: ClassVar[str] = "service-error"
+
+
+class SettingsInvalid(ServiceError):
+    """A setting has a value that cannot be used."""
+
+    code: ClassVar[str] = "settings-invalid"
+
+
+class Overloaded(ServiceError):
+    """Too much is waiting already. `retry_after` is the pause in seconds that the caller is asked for."""
+
+    code: ClassVar[str] = "overloaded"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotReady(ServiceError):
+    """The service runs but cannot search now; the message says why."""
+
+    code: ClassVar[str] = "not-ready"
+
+
+class StorageFull(ServiceError):
+    """An upload could not be written to the disk."""
+
+    code: ClassVar[str] = "storage-full"
+
+
+class RequestInvalid(InputError):
+    """A parameter or form field is unknown or malformed; `where` is its place, such as "query k"."""
+
+    code: ClassVar[str] = "request-invalid"
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where = where
+        self.reason = message
+
+
+class BodyMalformed(InputError):
+    """The body is not the JSON or the multipart form that it says it is."""
+
+    code: ClassVar[str] = "body-malformed"
+
+
+class MediaTypeUnsupported(InputError):
+    """The body has another content type than the route reads."""
+
+    code: ClassVar[str] = "media-type-unsupported"
+
+
+class UploadTooLarge(InputError):
+    """The body is larger than the service takes."""
+
+    code: ClassVar[str] = "upload-too-large"
+
+
+class TooManyFiles(InputError):
+    """One request holds more files than the service takes."""
+
+    code: ClassVar[str] = "too-many-files"
+
+
+class AudioMissing(InputError):
+    """The clip is known, but its audio is no longer where it was when it was added."""
+
+    code: ClassVar[str] = "audio-missing"

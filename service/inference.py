@@ -1,0 +1,72 @@
+"""Work off the event loop: bounded lanes of threads.
+
+Decoding, encoding, searching and the catalog all block, so none of it runs on the event loop or in the thread
+pool that the framework shares. A lane has its own threads and a fixed number of seats: those that work and
+those that wait. Whoever finds no seat is told so at once (`Overloaded`), so that a wait never grows without
+end. A request takes one seat, however many files it brings; its files are worked on one after the other.
+
+There are two lanes, so that an hour-long upload does not hold up a search: `quick` for prompts, searches and
+the catalog (milliseconds), `audio` for decoding and encoding (seconds). Health checks use neither.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol, TypeVar
+
+from service.errors import Overloaded
+
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """Call a blocking function on one of the lane's threads and wait for what it returns or raises."""
+
+    async def __call__(self, function: Callable[..., T], *args: object, **options: object) -> T:
+        """Run `function(*args, **options)`."""
+
+
+class Lane:
+    """A pool of `threads` threads with room for `queue` waiting requests. Use it from one event loop."""
+
+    def __init__(self, name: str, threads: int, queue: int, retry_after: int) -> None:
+        self.name = name
+        self.threads = threads
+        self._seats = threads + queue
+        self._taken = 0
+        self._retry_after = retry_after
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"emotionrank-{name}")
+
+    @property
+    def taken(self) -> int:
+        """How many requests work or wait here now."""
+        return self._taken
+
+    @asynccontextmanager
+    async def seat(self) -> AsyncIterator[Work]:
+        """Take a seat for a request that has several pieces of work; raises `Overloaded` when there is none."""
+        if self._taken >= self._seats:
+            raise Overloaded(
+                f"{self._taken} requests work or wait already, which is all that is let in. "
+                f"Try again in {self._retry_after} s.",
+                self._retry_after,
+            )
+        self._taken += 1
+        try:
+            yield self._work
+        finally:
+            self._taken -= 1
+
+    async def run(self, function: Callable[..., T], *args: object, **options: object) -> T:
+        """Take a seat and do one piece of work; raises `Overloaded`, and whatever the work raises."""
+        async with self.seat() as work:
+            return await work(function, *args, **options)
+
+    async def _work(self, function: Callable[..., T], *args: object, **options: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **options))
+
+    def close(self) -> None:
+        """Finish what runs, drop what waits."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

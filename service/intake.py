@@ -1,0 +1,171 @@
+"""What every request passes before its route sees it.
+
+`GuardedRoute` is the route class of all routes with input. In this order, and before anything is parsed:
+
+1. A body of another content type than the route reads is refused (415).
+2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
+3. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
+   declared or it comes in chunks. JSON may hold MAX_JSON_BYTES; a form what the settings allow.
+4. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
+   with the request. A form field that the route does not know is refused (422).
+"""
+
+import json
+from collections.abc import Callable, Coroutine, Iterable
+from difflib import get_close_matches
+from typing import Any, Final
+
+from fastapi import Request, Response, params
+from fastapi.routing import APIRoute
+from pydantic import JsonValue
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from service import strictjson
+from service.errors import (
+    BodyMalformed,
+    MediaTypeUnsupported,
+    RequestInvalid,
+    StorageFull,
+    UploadTooLarge,
+)
+from service.settings import Settings
+
+MAX_JSON_BYTES: Final = 1024 * 1024
+# Of one form field that is no file.
+MAX_FIELD_BYTES: Final = 64 * 1024
+# The form parser's own limit on parts; `max_files`, which is never above it, is checked with a clear message.
+MAX_PARTS: Final = 1000
+
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+
+
+class GuardedRoute(APIRoute):
+    """A route whose requests are checked as the module's docstring says."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            _refuse_unknown("query", request.query_params, [p.alias for p in self.dependant.query_params])
+            if self.body_field is None:
+                return await handle(request)
+            if isinstance(self.body_field.field_info, params.Form):
+                _expect(request, FORM)
+                strict = _StrictRequest(request, _upload_limit(request))
+                form = await _read_form(strict)
+                try:
+                    _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
+                    return await handle(strict)
+                finally:
+                    await form.close()
+            _expect(request, JSON)
+            strict = _StrictRequest(request, MAX_JSON_BYTES)
+            await _read_json(strict)
+            return await handle(strict)
+
+        return guarded
+
+
+class _StrictRequest(Request):
+    """A request whose body ends in `UploadTooLarge` over `limit` bytes, and whose JSON is read strictly.
+
+    Body, JSON and form are kept once read, so FastAPI finds what was read here.
+    """
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self._strict_json: JsonValue = None
+        self._strict_json_read = False
+        too_large = UploadTooLarge(
+            f"the body is larger than {limit / 1024 / 1024:g} MiB, the most that is taken here "
+            "(GET /v1/info lists the limits)."
+        )
+        declared = request.headers.get("content-length", "")
+        received = 0
+
+        async def receive() -> Message:
+            nonlocal received
+            if declared.isascii() and declared.isdigit() and int(declared) > limit:
+                raise too_large
+            message = await request.receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise too_large
+            return message
+
+        super().__init__(request.scope, receive)
+
+    async def json(self) -> JsonValue:
+        """Read the body as JSON; raises ValueError."""
+        if not self._strict_json_read:
+            self._strict_json = strictjson.parse(await self.body())
+            self._strict_json_read = True
+        return self._strict_json
+
+
+def _upload_limit(request: Request) -> int:
+    settings: Settings = request.app.state.settings
+    return settings.max_upload_bytes
+
+
+async def _read_json(request: _StrictRequest) -> None:
+    try:
+        await request.json()
+    except ValueError as error:
+        raise BodyMalformed(f"the body is not JSON that can be read: {error}") from error
+
+
+async def _read_form(request: _StrictRequest) -> FormData:
+    try:
+        return await request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_FIELD_BYTES)
+    except HTTPException as error:
+        raise BodyMalformed(f"the multipart form cannot be read: {error.detail}") from error
+    except OSError as error:
+        raise StorageFull(f"the upload could not be written to the temporary folder: {error.strerror}") from error
+
+
+def _expect(request: Request, media_type: str) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given == media_type or (media_type == JSON and given.endswith("+json")):
+        return
+    raise MediaTypeUnsupported(
+        f"this route reads {media_type}, the body is {given or 'of no declared type'}. "
+        + (
+            "Send the audio as a form: curl -F 'file=@voice.wav' ..."
+            if media_type == FORM
+            else "Send the header Content-Type: application/json."
+        )
+    )
+
+
+def _refuse_unknown(what: str, given: Iterable[str], known: list[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise RequestInvalid(f"{what} {name[:64]!r}", unknown(name, known))
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, which ones are, and which one was probably meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return f"not known here.{meant} Known: {', '.join(names) or 'none'}."
+
+
+def json_field(where: str, text: str | None) -> JsonValue:
+    """Read JSON that came in a query parameter or form field; None stays None.
+
+    Raises `RequestInvalid`.
+    """
+    if text is None:
+        return None
+    try:
+        return strictjson.parse(text)
+    except ValueError as error:
+        raise RequestInvalid(where, f"not JSON that can be read: {error}. Example: {_EXAMPLE}") from error
+
+
+_EXAMPLE: Final = json.dumps({"speaker": "03"})

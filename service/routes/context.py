@@ -1,0 +1,66 @@
+"""What the routes share: how they reach the engine, and how a body and its options are read."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+
+from index.filters import Filter, loads
+from service.engine import Engine
+from service.intake import GuardedRoute
+from service.schemas import MAX_K, MAX_OFFSET
+
+# The problems that a route may answer, for `problems.documented`.
+FOR_JSON: Final = ("body-malformed", "media-type-unsupported", "upload-too-large", "request-invalid")
+FOR_FORMS: Final = (*FOR_JSON, "storage-full")
+FOR_AUDIO: Final = (
+    "audio-empty",
+    "audio-unreadable",
+    "audio-no-track",
+    "audio-truncated",
+    "audio-too-short",
+    "audio-too-long",
+    "audio-silent",
+    "audio-invalid",
+)
+FOR_LIBRARY: Final = ("overloaded", "library-busy")
+FOR_WRITING: Final = (*FOR_LIBRARY, "library-read-only", "library-full", "storage-full")
+
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to skip.")]
+FilterQuery = Annotated[
+    str | None,
+    Query(
+        max_length=16_384,
+        description="A filter as JSON text, as in POST /v1/search.",
+        examples=['{"speaker": "03"}'],
+    ),
+]
+K = Annotated[int, Query(ge=1, le=MAX_K, description="How many hits at most.")]
+MinScoreQuery = Annotated[
+    float | None, Query(ge=-1, le=1, allow_inf_nan=False, description="Only hits with at least this score.")
+]
+OneFile = Annotated[UploadFile, File(description="One audio file, in any common container.")]
+ManyFiles = Annotated[list[UploadFile], File(description="Audio files, in any common container.")]
+FormK = Annotated[int, Form(ge=1, le=MAX_K, description="How many hits at most.")]
+
+
+async def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+TheEngine = Annotated[Engine, Depends(_engine)]
+
+
+def router(tag: str) -> APIRouter:
+    """Make the router of one resource."""
+    return APIRouter(prefix="/v1", tags=[tag], route_class=GuardedRoute)
+
+
+def root_path(request: Request) -> str:
+    """Return the path under which the service is mounted ("" for the root)."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def filter_of(text: str | None) -> Filter | None:
+    """Read a filter that came as text; raises `FilterError`."""
+    return None if text is None else loads(text)

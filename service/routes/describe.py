@@ -1,0 +1,91 @@
+"""Describe a recording: audio to words."""
+
+from typing import Annotated
+
+from fastapi import Form
+
+from index.describe import Description, describe
+from service.engine import Engine
+from service.problems import documented
+from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
+from service.schemas import (
+    MAX_PROMPTS,
+    AffectOut,
+    CandidateOut,
+    DescribeResponse,
+    NearestPrompt,
+    Prompt,
+    TermOut,
+    TimelineEntry,
+)
+from service.uploads import Upload, received
+
+routes = router("describe")
+
+
+@routes.post(
+    "/describe",
+    operation_id="describe",
+    summary="Say how a recording feels",
+    response_description="The recording in words and numbers.",
+    responses=documented(*FOR_FORMS, *FOR_AUDIO, "prompt-invalid", "overloaded"),
+)
+async def describe_recording(
+    engine: TheEngine,
+    file: OneFile,
+    candidates: Annotated[
+        list[Prompt],
+        Form(
+            max_length=MAX_PROMPTS,
+            description="Your own prompts; each is scored against the recording. Repeat the field.",
+        ),
+    ] = [],  # noqa: B006 - FastAPI copies it
+) -> DescribeResponse:
+    """Describe an uploaded recording: its affect, a sentence, emotion terms, nearest prompts, and a timeline.
+
+    The recording is not kept. The model was trained on acted speech: take the answer as a ranking, not as a
+    diagnosis of a person.
+    """
+    upload = received(file)
+    found = await engine.audio.run(_describe, upload, engine, candidates)
+    return _response(upload.name, found)
+
+
+def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Description:
+    return describe(
+        engine.encoder,
+        engine.bank,
+        upload.file,
+        name=upload.name,
+        candidates=candidates,
+        max_duration=engine.settings.max_duration,
+    )
+
+
+def _response(name: str, found: Description) -> DescribeResponse:
+    return DescribeResponse(
+        name=name,
+        duration=round(found.duration, 4),
+        affect=AffectOut.of(found.affect),
+        summary=found.summary,
+        terms=[TermOut(term=term, share=round(float(share), 6)) for term, share in found.terms],
+        prompts=[
+            NearestPrompt(
+                text=prompt.text,
+                term=prompt.term,
+                score=round(float(score), 6),
+                affect=AffectOut.of(prompt.affect),
+            )
+            for prompt, score in found.prompts
+        ],
+        candidates=[CandidateOut(text=text, score=round(float(score), 6)) for text, score in found.candidates],
+        timeline=[
+            TimelineEntry(
+                start=round(entry.start, 4),
+                end=round(entry.end, 4),
+                affect=AffectOut.of(entry.affect),
+                term=entry.term,
+            )
+            for entry in found.timeline
+        ],
+    )

@@ -1,0 +1,78 @@
+"""Every setting of the service, in one table.
+
+A setting is, strongest first: a flag of the command line (`--max-upload-mb 10`), an environment variable
+(`EMOTIONRANK_MAX_UPLOAD_MB=10`), the default. `docs/settings.md` lists them; a test fails when it misses one.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from encoders.sessions import available_cpus
+from service.errors import SettingsInvalid
+
+PREFIX: Final = "EMOTIONRANK_"
+
+
+def _cores() -> int:
+
+    return available_cpus()
+
+
+class Settings(BaseSettings):
+    """What one running service is told. Immutable; unknown names are refused in code."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    library: str | Path | None = Field(
+        None, description="The library to serve: a directory, made when it is not there. `serve` needs it."
+    )
+    bundle: Path | None = Field(None, description="The bundle to use (default: the one that came with EmotionRank).")
+    data: Path = Field(Path("demo-data"), description="Folder for what `demo` makes: spoken clips and their library.")
+    threads: int = Field(
+        default_factory=_cores,
+        ge=1,
+        le=256,
+        description="Clips that are decoded and encoded at the same time, one core each (default: the cores).",
+    )
+    queue: int = Field(
+        32,
+        ge=0,
+        le=10_000,
+        description="Requests that may wait for a thread; the next one is answered 503 with Retry-After.",
+    )
+    max_upload_mb: float = Field(
+        50, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."
+    )
+    max_files: int = Field(50, ge=1, le=1000, description="Most files in one request.")
+    max_duration: float = Field(3600, ge=1, le=24 * 3600, description="Longest sound that is taken, in seconds.")
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """`max_upload_mb` in bytes."""
+        return int(self.max_upload_mb * 1024 * 1024)
+
+
+def load_settings(**flags: object) -> Settings:
+    """Read the settings: the given flags (None = not given) over the environment over the defaults.
+
+    Raises `SettingsInvalid`, which names the setting and what is wrong with its value.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**cast("dict[str, Any]", given))
+    except ValidationError as error:
+        faults = [
+            f"{_spelling(str(fault['loc'][0]), given)} = {fault['input']!r}: {fault['msg']}" for fault in error.errors()
+        ]
+        raise SettingsInvalid("a setting cannot be used. " + "; ".join(faults)) from error
+
+
+def _spelling(name: str, given: Mapping[str, object]) -> str:
+    """Name a setting as its user wrote it: as a flag or as an environment variable."""
+    return f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"

@@ -1,0 +1,129 @@
+"""Uploads: what a form's file is called, and the folder in which added audio is kept.
+
+While a request runs, its files lie in temporary files without a name (`service.intake`): however it ends, even
+with the process killed, nothing of them stays. Audio of clips that were added is kept in the library's audio
+folder as `<clip id>.<suffix>`: the id comes from the content and the suffix from the sniffed container, so no
+name that a caller sends ever becomes part of a path.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+from fastapi import UploadFile
+
+from service.errors import StorageFull
+from service.mediatypes import HEAD_BYTES, UNKNOWN, Container, sniff
+
+MAX_NAME_CHARS: Final = 255
+_CHUNK: Final = 1024 * 1024
+_PARTIAL: Final = ".partial-"
+# A partial file of a process that was killed; no copy takes this long.
+_STALE_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file of a form: its base name, for people and messages only, and its bytes, seekable."""
+
+    name: str
+    file: BinaryIO
+
+    def sha256(self) -> str:
+        """Return the hash of the bytes, as hex."""
+        digest = hashlib.sha256()
+        self.file.seek(0)
+        while chunk := self.file.read(_CHUNK):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def container(self) -> Container:
+        """Sniff what the bytes are."""
+        self.file.seek(0)
+        return sniff(self.file.read(HEAD_BYTES))
+
+
+def received(upload: UploadFile) -> Upload:
+    """Take one file of a form as it came."""
+    return Upload(base_name(upload.filename), upload.file)
+
+
+def base_name(name: str | None) -> str:
+    """Return the last part of a file name, whichever system it is from, without control characters."""
+    last = PurePosixPath((name or "").replace("\\", "/")).name
+    printable = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
+    return printable[:MAX_NAME_CHARS] or "upload"
+
+
+class AudioFolder:
+    """The folder of kept audio. Files appear in it whole or not at all; other files are never touched."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._sweep()
+
+    def keep(self, upload: Upload, clip_id: str) -> Path:
+        """Store an upload's bytes for good as the audio of a clip, and return where.
+
+        Raises `StorageFull` when they cannot be written; nothing stays behind then.
+        """
+        container = upload.container()
+        target = self.path / f"{clip_id}.{container.suffix}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle, partial = tempfile.mkstemp(dir=self.path, prefix=_PARTIAL)
+            try:
+                with os.fdopen(handle, "wb") as out:
+                    upload.file.seek(0)
+                    shutil.copyfileobj(upload.file, out)
+                    out.flush()
+                    os.fsync(out.fileno())
+                Path(partial).replace(target)
+            except BaseException:
+                Path(partial).unlink(missing_ok=True)
+                raise
+            self._sync()
+        except OSError as error:
+            raise StorageFull(f"{upload.name}: the audio could not be stored: {error.strerror}") from error
+        return target
+
+    def holds(self, path: str) -> bool:
+        """Tell whether a clip's path lies directly in this folder, so that the file is ours to remove."""
+        return Path(path).parent == self.path
+
+    def remove(self, path: str) -> None:
+        """Remove a kept file; files outside this folder belong to the user and are left alone."""
+        if self.holds(path):
+            Path(path).unlink(missing_ok=True)
+
+    def _sync(self) -> None:
+        """Make the folder's entries durable."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half-written."""
+        limit = time.time() - _STALE_SECONDS
+        for partial in self.path.glob(f"{_PARTIAL}*"):
+            with suppress(OSError):
+                if partial.stat().st_mtime < limit:
+                    partial.unlink()
+
+
+def container_of(path: Path) -> Container:
+    """Sniff a stored file; UNKNOWN when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(HEAD_BYTES))
+    except OSError:
+        return UNKNOWN
