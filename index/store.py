@@ -5,9 +5,6 @@ they return, and is seen by the next search: of this store at once, and of any o
 library open.
 """
 
-# `filter` is the word of the HTTP interface and the command line, and so it is here.
-# ruff: noqa: A002
-
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self

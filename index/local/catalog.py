@@ -116,6 +116,12 @@ def header(connection: sqlite3.Connection) -> tuple[int, int]:
     return application, version
 
 
+def is_blank(connection: sqlite3.Connection) -> bool:
+    """Say whether nothing has been made in the file yet, neither a library nor anything else."""
+    tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    return tables is None and header(connection) == (0, 0)
+
+
 def properties(connection: sqlite3.Connection) -> dict[str, str]:
     """Return what `create` wrote of the library."""
     return dict(connection.execute("SELECT key, value FROM library"))

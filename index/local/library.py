@@ -10,9 +10,6 @@ own or another process's. Any number of processes may have one library open, rea
 Paths inside the library's directory are stored relative to it, so that a library may be moved.
 """
 
-# `filter` is the word of the HTTP interface and the command line, and so it is here.
-# ruff: noqa: A002
-
 import math
 import sqlite3
 import threading
@@ -86,11 +83,15 @@ class LocalStore:
             (path / AUDIO).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryReadOnly(f"cannot make a library at {path}: {error.strerror} ({error.filename}).") from None
-        database = Database(path / CATALOG)
+        database = Database(path / CATALOG, "rwc")
         try:
-            with database.write() as connection:
-                if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    catalog.create(connection, _properties(bundle))
+            with database.read() as connection:
+                blank = catalog.is_blank(connection)
+            if blank:
+                database.use_log()
+                with database.write() as connection:
+                    if catalog.is_blank(connection):  # no other process was faster
+                        catalog.create(connection, _properties(bundle))
         except BaseException:
             database.close()
             raise
@@ -106,7 +107,7 @@ class LocalStore:
             raise LibraryNotFound(f"{path} is a folder, but no library: there is no {CATALOG} in it. {_advice(path)}")
         if not path.exists():
             raise LibraryNotFound(f"there is no library at {path}. {_advice(path)}")
-        return cls._opened(path, Database(path / CATALOG, read_only=read_only), bundle)
+        return cls._opened(path, Database(path / CATALOG, "ro" if read_only else "rw"), bundle)
 
     @classmethod
     def _opened(cls, path: Path, database: Database, bundle: Bundle | None) -> Self:

@@ -41,7 +41,10 @@ def size(folder: Path) -> int:
 
 def damage(connection: sqlite3.Connection) -> list[Drift]:
     """Let SQLite check the file itself."""
-    messages = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    try:
+        messages = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        messages = [f"SQLite cannot read all of the file: {error}"]
     if not messages:
         messages = [
             f"row {row[1]} of {row[0]} belongs to a row of {row[2]} that is not there"

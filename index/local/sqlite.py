@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from index.errors import (
@@ -30,11 +30,11 @@ _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class Database:
-    """The SQLite file at `path`; its folder must exist. `read_only` never writes to the file."""
+    """The SQLite file at `path`: "ro" never writes to it, "rw" does, "rwc" makes it where there is none."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, mode: Literal["ro", "rw", "rwc"] = "rw", *, patience: float = PATIENCE) -> None:
         self.path = path
-        self.read_only = read_only
+        self._mode = mode
         self._patience = patience
         self._writing = threading.Lock()
         self._pool_lock = threading.Lock()
@@ -55,7 +55,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection whose changes are durable when the block ends; an exception undoes them all."""
-        if self.read_only:
+        if self._mode == "ro":
             raise LibraryReadOnly(f"the library {self.path.parent} was opened for reading only.")
         with self._translated(), self._turn(), self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -73,6 +73,20 @@ class Database:
         """Lend a connection outside any transaction, for pragmas."""
         with self._translated(), self._connection() as connection:
             yield connection
+
+    def use_log(self) -> None:
+        """Make the file one that keeps a write-ahead log; it stays so for all who open it later."""
+        # Changing the mode of a new file does not honour the busy timeout when another process does the same.
+        deadline = time.monotonic() + self._patience
+        with self.plain() as connection:
+            while True:
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    return
+                except sqlite3.OperationalError as error:
+                    if _primary(error) not in _BUSY or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
 
     def close(self) -> None:
         """Close every connection; those lent close when they come back."""
@@ -111,15 +125,14 @@ class Database:
                 connection.close()
 
     def _connect(self) -> sqlite3.Connection:
-        if not self.read_only:
-            return self._configured("mode=rwc")
         try:
-            return self._configured("mode=ro")
+            return self._configured(f"mode={self._mode}")
         except sqlite3.OperationalError as error:
             # Reading a WAL database needs its -shm file, which cannot be made in a folder that is read-only.
             # With no log beside it the file alone is the whole truth, and nobody can be writing to it.
             log = self.path.with_name(self.path.name + "-wal")
-            if _primary(error) != sqlite3.SQLITE_CANTOPEN or (log.exists() and log.stat().st_size):
+            refused = _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+            if self._mode != "ro" or not refused or (log.exists() and log.stat().st_size):
                 raise
             return self._configured("mode=ro&immutable=1")
 
@@ -132,27 +145,13 @@ class Database:
             check_same_thread=False,
         )
         try:
-            if not self.read_only:
-                self._use_log(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _use_log(self, connection: sqlite3.Connection) -> None:
-        # Changing the mode of a new file does not honour the busy timeout when another process does the same.
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if _primary(error) not in _BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,8 +1,5 @@
 """The filter language: what it keeps, what it refuses, and that SQL and Python agree on it."""
 
-# The oracle takes any JSON value.
-# ruff: noqa: ANN401
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping

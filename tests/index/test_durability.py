@@ -1,0 +1,180 @@
+"""What was acknowledged survives: SIGKILL, two writers at once, a full disk."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.local.library import LocalStore
+from tests.index import children, making
+
+
+def drift(store: LocalStore) -> list[str]:
+    """Return what `verify` finds, but for the sound files, which these clips never had."""
+    return [str(item) for item in store.verify() if item.kind != "audio"]
+
+
+def check_against_scan(store: LocalStore, seeds: set[str]) -> None:
+    """Check that exactly the clips of `seeds` are there, whole, and that search agrees with a scan over them."""
+    held = {making.clip(seed).id: children.vectors_of(seed) for seed in seeds}
+    assert {clip.id: clip.segments for clip in store.clips(limit=10_000)} == {
+        clip: len(vectors) for clip, vectors in held.items()
+    }
+    query = making.unit(np.random.default_rng(0), 1)[0]
+    scores = {clip: float((vectors @ making.normal(query)).max()) for clip, vectors in held.items()}
+    hits = store.search(query, k=10_000)
+    assert [hit.clip.id for hit in hits] == sorted(scores, key=lambda clip: (-scores[clip], clip))
+    assert np.allclose([hit.score for hit in hits], sorted(scores.values(), reverse=True), atol=1e-6)
+
+
+def rounds(library: Path, count: int) -> None:
+    chance = random.Random(0)
+    present: set[str] = set()
+    for number in range(count):
+        child = children.start("churn", library, number)
+        assert child.stdout is not None
+        lines = [child.stdout.readline().strip()]  # it has begun
+        time.sleep(chance.uniform(0, 0.25))
+        child.kill()
+        lines += child.communicate(timeout=30)[0].split()
+        assert child.returncode == -signal.SIGKILL
+
+        announced: dict[str, str] = {}
+        for line in filter(None, lines):
+            step, seed = line.lstrip("?")[0], line.lstrip("?+-")
+            if line.startswith("?"):
+                announced[seed] = step
+            else:
+                announced.pop(seed)
+                (present.add if step == "+" else present.discard)(seed)
+        with LocalStore.open(library, making.bundle()) as store:
+            # The step that was under way is done or not done, and either is right; nothing else is open.
+            assert len(announced) <= 1
+            for seed in announced:
+                there = bool(store.has([making.clip(seed).id]))
+                (present.add if there else present.discard)(seed)
+            assert drift(store) == []
+            check_against_scan(store, present)
+    assert len(present) > count  # the children did get to work
+
+
+def test_what_was_acknowledged_survives_being_killed(tmp_path: Path) -> None:
+    rounds(tmp_path / "library", 8)
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_being_killed_a_hundred_times(tmp_path: Path) -> None:
+    rounds(tmp_path / "library", 100)
+
+
+def test_a_creation_that_was_killed_is_completed_by_the_next(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    for delay in (0.0, 0.1, 0.2, 0.3):
+        child = children.start("add", library, "x", 1)
+        time.sleep(delay)
+        child.kill()
+        child.communicate(timeout=30)
+    with LocalStore.create(library, making.bundle()) as store:
+        assert drift(store) == []
+        assert store.count().clips in {0, 1}
+
+
+def test_two_processes_make_and_fill_one_library_at_once(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    writers = [children.start("add", library, name, 20) for name in ("a", "b", "a")]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        assert (writer.returncode, errors) == (0, "")
+    with LocalStore.open(library, making.bundle()) as store:
+        assert drift(store) == []
+        check_against_scan(store, {f"{name}-{number}" for name in "ab" for number in range(20)})
+
+
+def test_a_reader_follows_what_another_process_adds_and_deletes(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    query = np.ones(making.DIM, np.float32)
+    with LocalStore.create(library, making.bundle()) as reader:
+        assert reader.search(query, k=1) == []
+        child = children.start("add", library, "x", 3)
+        child.communicate(timeout=30)
+        check_against_scan(reader, {"x-0", "x-1", "x-2"})
+        with LocalStore.open(library, making.bundle()) as writer:
+            writer.delete(making.clip("x-1").id)
+            check_against_scan(reader, {"x-0", "x-2"})
+            writer.add(making.clip("x-1"), making.segments(children.vectors_of("x-1")))
+            writer.delete(making.clip("x-0").id)
+            check_against_scan(reader, {"x-1", "x-2"})
+            for seed in ("x-1", "x-2"):
+                writer.delete(making.clip(seed).id)
+            check_against_scan(reader, set())
+        assert drift(reader) == []
+
+
+def test_a_write_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the operating system refuses the write."""
+    library = tmp_path / "library"
+    child = children.start("add", library, "x", 10_000, largest_file=300_000)
+    output, errors = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "Library" in errors
+    assert "What was stored before is safe" in errors
+    assert "Traceback" not in errors
+    with LocalStore.open(library, making.bundle()) as store:
+        assert drift(store) == []
+        check_against_scan(store, {line.removeprefix("+") for line in output.split()})
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=600k none {disk}"
+    run = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*run, mount], capture_output=True).returncode:
+        pytest.skip("no disk of its own can be made here")
+    child = f"{sys.executable} -m tests.index.children"
+    script = f"{mount} && {child} add {disk}/library x 10000; {child} read {disk}/library"
+    done = subprocess.run([*run, script], cwd=children.ROOT, capture_output=True, text=True, timeout=60)
+    *added, read = done.stdout.splitlines()
+    assert done.stderr.startswith("LibraryFull: no room for the change")
+    assert "Traceback" not in done.stderr
+    assert len(added) > 20
+    assert read.split() == sorted(making.clip(line.removeprefix("+")).name for line in added)
+
+
+@pytest.mark.parametrize("log", [False, True], ids=["closed", "with a log"])
+def test_a_read_only_library_can_be_searched_but_not_changed(tmp_path: Path, log: bool) -> None:
+    library = tmp_path / "library"
+    keeper = None
+    children.start("add", library, "x", 2).communicate(timeout=30)
+    if log:  # a writer that died has left its log behind
+        keeper = children.start("churn", library, "y")
+        assert keeper.stdout is not None
+        for _ in range(4):
+            keeper.stdout.readline()
+        keeper.kill()
+        keeper.communicate(timeout=30)
+    for file in library.rglob("*"):
+        file.chmod(0o555 if file.is_dir() else 0o444)
+    library.chmod(0o555)
+    for folder in (tmp_path, *tmp_path.parents):  # let another user come this far
+        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    other = 65534 if os.getuid() == 0 else 0  # permissions do not bind root
+    try:
+        read = children.start("read", library, user=other)
+        output, errors = read.communicate(timeout=30)
+        written = children.start("add", library, "z", 1, user=other)
+        _, refused = written.communicate(timeout=30)
+    finally:
+        library.chmod(0o755)
+    assert errors == ""
+    assert output.split()[:2] == ["clip-x-0.wav", "clip-x-1.wav"]
+    assert written.returncode == 1
+    assert refused.startswith("LibraryReadOnly")

@@ -1,0 +1,216 @@
+"""Exact vector search: order, ties, filters and grouping inside the search, removal, threads."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.local.catalog import Rows
+from index.local.vectors import Vectors
+
+DIM = 8
+
+# Small whole numbers: float16 and every sum of products are exact, so scores tie exactly where they should.
+SMALL = st.lists(st.integers(-1, 1), min_size=DIM, max_size=DIM)
+
+
+def rows(first: int, clips: Sequence[int], codes: Sequence[Sequence[int]], ids: Sequence[int]) -> Rows:
+    count = len(clips)
+    return Rows(
+        np.arange(first, first + count),
+        np.array(clips, np.int64),
+        np.array([ids[clip] for clip in clips], np.uint64),
+        np.array([1.5 * place for place in range(count)]),
+        np.array(codes, np.float16).reshape(count, DIM),
+    )
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> tuple[list[int], list[list[int]], list[int]]:
+    """Make segments in order: the clip of each, its vector; and the clips' ids, unordered and huge."""
+    counts = draw(st.lists(st.integers(1, 40), min_size=1, max_size=8))
+    clips = [clip for clip, count in enumerate(counts) for _ in range(count)]
+    few = draw(st.lists(SMALL, min_size=1, max_size=6))
+    codes = draw(st.lists(st.sampled_from(few), min_size=len(clips), max_size=len(clips)))
+    ids = draw(
+        st.lists(st.integers(0, 2**64 - 1), min_size=len(counts), max_size=len(counts), unique=True),
+    )
+    return clips, codes, ids
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    contents(),
+    SMALL,
+    st.integers(1, 70),
+    st.none() | st.sets(st.integers(0, 9)),
+    st.sets(st.integers(0, 9), max_size=3),
+    st.sets(st.integers(0, 9), max_size=3),
+    st.none() | st.integers(-3, 3),
+    st.booleans(),
+)
+def test_the_best_come_first_whatever_is_asked_for(
+    made: tuple[list[int], list[list[int]], list[int]],
+    query: list[int],
+    count: int,
+    allowed: set[int] | None,
+    excluded: set[int],
+    removed: set[int],
+    min_score: int | None,
+    by_clip: bool,
+) -> None:
+    clips, codes, ids = made
+    vectors = Vectors(DIM)
+    half = len(clips) // 2
+    vectors.add(rows(1, clips[:half], codes[:half], ids))
+    everything = rows(1, clips, codes, ids)
+    vectors.add(
+        Rows(
+            everything.segments[half:],
+            everything.clips[half:],
+            everything.ids[half:],
+            everything.starts[half:],
+            everything.codes[half:],
+        )
+    )
+    vectors.remove(np.array(sorted(removed), np.int64))
+    found = vectors.search(
+        np.array(query, np.float32),
+        count,
+        allowed=None if allowed is None else np.array(sorted(allowed), np.int64),
+        excluded=np.array(sorted(excluded), np.int64),
+        min_score=min_score,
+        by_clip=by_clip,
+    )
+
+    expected: list[tuple[float, int, float, int, int]] = []
+    for place, clip in enumerate(clips):
+        score = float(np.dot(query, codes[place]))
+        kept = allowed is None or clip in allowed
+        if kept and clip not in excluded | removed and (min_score is None or score >= min_score):
+            expected.append((-score, ids[clip], float(everything.starts[place]), place + 1, clip))
+    expected.sort()
+    if by_clip:
+        best: dict[int, tuple[float, int, float, int, int]] = {}
+        for entry in expected:
+            best.setdefault(entry[4], entry)
+        expected = list(best.values())
+    assert found.segments.tolist() == [entry[3] for entry in expected[:count]]
+    assert found.scores.tolist() == [-entry[0] for entry in expected[:count]]
+
+
+def test_every_clip_is_found_though_one_clip_has_all_the_best_segments() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.standard_normal((5_000, DIM))
+    codes[:4_990, 0] += 100  # the first clip's
+    clips = [0] * 4_990 + list(range(1, 11))
+    vectors = Vectors(DIM)
+    vectors.add(rows(1, clips, codes.tolist(), list(range(11))))
+    query = np.eye(DIM, dtype=np.float32)[0]
+    assert vectors.search(query, 10, by_clip=False).segments.max() <= 4_990
+    found = vectors.search(query, 11, by_clip=True)
+    assert sorted(np.array(clips)[found.segments - 1]) == list(range(11))
+    assert (np.diff(found.scores) <= 0).all()
+
+
+def test_removed_rows_are_compacted_away_and_the_rest_stays_as_it_was() -> None:
+    rng = np.random.default_rng(1)
+    codes = rng.integers(-3, 4, (4_000, DIM))
+    clips = [place // 4 for place in range(4_000)]
+    vectors = Vectors(DIM)
+    vectors.add(rows(1, clips, codes.tolist(), list(range(1_000))))
+    for first in range(0, 900, 90):
+        vectors.remove(np.arange(first, first + 90))
+    assert len(vectors) == 400
+    kept = np.arange(3_601, 4_001)
+    assert vectors.segments().tolist() == kept.tolist()
+    assert (vectors.codes(kept) == codes[3_600:]).all()
+    query = rng.integers(-3, 4, DIM).astype(np.float32)
+    scores = codes[3_600:] @ query
+    found = vectors.search(query, 400)
+    assert found.scores.tolist() == sorted(scores.tolist(), reverse=True)
+    vectors.add(rows(4_001, [1_000], [query.astype(int).tolist()], list(range(1_001))))
+    assert vectors.search(query * 10, 1).segments.tolist() == [4_001]
+
+
+def test_nothing_is_found_among_nothing() -> None:
+    query = np.ones(DIM, np.float32)
+    vectors = Vectors(DIM)
+    assert len(vectors.search(query, 5).segments) == 0
+    vectors.remove(np.array([3]))
+    vectors.add(rows(1, [0], [[1] * DIM], [7]))
+    assert len(vectors.search(query, 5, allowed=np.array([], np.int64)).segments) == 0
+    vectors.remove(np.array([0]))
+    assert len(vectors.search(query, 5).segments) == 0
+
+
+def test_scores_do_not_depend_on_how_many_are_asked_for_or_on_the_filter() -> None:
+    rng = np.random.default_rng(2)
+    codes = rng.standard_normal((3_000, DIM))
+    vectors = Vectors(DIM)
+    vectors.add(rows(1, list(range(3_000)), codes.tolist(), list(range(3_000))))
+    query = rng.standard_normal(DIM).astype(np.float32)
+    everything = vectors.search(query, 3_000)
+    few = vectors.search(query, 7)
+    assert few.segments.tolist() == everything.segments[:7].tolist()
+    assert few.scores.tolist() == everything.scores[:7].tolist()
+    odd = vectors.search(query, 7, allowed=np.arange(1, 3_000, 2))
+    of_all = everything.segments % 2 == 0
+    assert odd.segments.tolist() == everything.segments[of_all][:7].tolist()
+    assert odd.scores.tolist() == everything.scores[of_all][:7].tolist()
+
+
+def test_threads_search_while_another_adds_and_removes() -> None:
+    """Searchers always see whole clips, in order, and what was there before the change began."""
+    rng = np.random.default_rng(3)
+    vectors = Vectors(DIM)
+    ids = list(range(200))
+    vectors.add(rows(1, [0] * 50, rng.standard_normal((50, DIM)).tolist(), ids))
+    stop = threading.Event()
+    problems: list[str] = []
+
+    def look() -> None:
+        local = np.random.default_rng()
+        while not stop.is_set():
+            found = vectors.search(local.standard_normal(DIM).astype(np.float32), 50)
+            if len(found.segments) < 50 or (np.diff(found.scores) > 0).any():
+                problems.append(f"{len(found.segments)} found")
+
+    searchers = [threading.Thread(target=look) for _ in range(3)]
+    for searcher in searchers:
+        searcher.start()
+    for clip in range(1, 150):
+        first = vectors.last_segment + 1
+        vectors.add(rows(first, [clip] * 30, rng.standard_normal((30, DIM)).tolist(), ids))
+        if clip % 3 == 0:
+            vectors.remove(np.arange(clip - 2, clip))
+        time.sleep(0.001)
+    stop.set()
+    for searcher in searchers:
+        searcher.join(timeout=10)
+    assert not problems
+    assert len(vectors) == 50 + 30 * 149 - 30 * 2 * 49
+
+
+@pytest.mark.parametrize("own_thread", [False, True])
+def test_a_search_uses_one_thread(own_thread: bool) -> None:
+    counts: list[int] = []
+
+    def work() -> None:
+        vectors = Vectors(DIM)
+        vectors.add(rows(1, [0], [[1] * DIM], [7]))
+        vectors.search(np.ones(DIM, np.float32), 1)
+        counts.append(faiss.omp_get_max_threads())
+
+    if own_thread:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    else:
+        work()
+    assert counts == [1]
