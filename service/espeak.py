@@ -30,11 +30,11 @@ ON_SAMPLES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctype
 def speak(request: dict[str, Any]) -> tuple[int, bytes]:
     """Return the sample rate and the samples of one sentence; RuntimeError when eSpeak refuses."""
     espeak = ctypes.CDLL(request["library"])
-    rate = espeak.espeak_Initialize(
-        AUDIO_OUTPUT_SYNCHRONOUS, 0, request["data"].encode(), INITIALIZE_DONT_EXIT
-    )
+    rate = espeak.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, request["data"].encode(), INITIALIZE_DONT_EXIT)
     if rate <= 0:
         raise RuntimeError(f"eSpeak NG found no voice data in {request['data']}")
+    # eSpeak seeds its noise with the time of day.
+    espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))
     parts: list[bytes] = []
 
     def keep(samples: int | None, count: int, _events: int | None) -> int:
@@ -50,9 +50,7 @@ def speak(request: dict[str, Any]) -> tuple[int, bytes]:
     for parameter, key in ((RATE, "rate"), (PITCH, "pitch"), (RANGE, "range")):
         espeak.espeak_SetParameter(parameter, request[key], 0)
     text = request["text"].encode()
-    said = espeak.espeak_Synth(
-        text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None
-    )
+    said = espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
     if said != EE_OK:
         raise RuntimeError(f"eSpeak NG answered with error {said}")
     return rate, b"".join(parts)

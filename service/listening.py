@@ -33,9 +33,7 @@ def claim(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, OverflowError) as error:
-        raise AddressUnusable(
-            f"{host} is no address to listen on ({error}). Set EMOTIONRANK_HOST."
-        ) from error
+        raise AddressUnusable(f"{host} is no address to listen on ({error}). Set EMOTIONRANK_HOST.") from error
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,7 +76,8 @@ def serve(
         try:
             bound.listen(2048)
         except OSError as error:
-            raise AddressUnusable(_why(*bound.getsockname()[:2], error)) from error
+            host, port = bound.getsockname()[:2]
+            raise AddressUnusable(_why(host, port, error)) from error
         server = uvicorn.Server(uvicorn.Config(app, log_level=log_level))
         # uvicorn raises the signal again when it has finished; SIGTERM's default would end the process then.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -45,6 +45,7 @@ from encoders.errors import EmotionRankError
 NEUTRAL_RATE: Final = 175.0  # words a minute
 NEUTRAL_LEVEL: Final = -26.0  # dBFS, the root mean square of the voiced stretches
 FASTEST, SLOWEST = 450, 80  # words a minute: eSpeak's own limits without its time-stretcher
+PART: Final = ".part"  # the suffix of a file that is being written
 TIMEOUT: Final = 30.0  # seconds for one sentence, which takes a few hundredths of one
 
 _SLOPE_PER_ACTIVATION: Final[Mapping[str, float]] = {"female": 0.0110, "male": 0.00993}
@@ -137,7 +138,7 @@ def write_wav(path: Path, samples: Samples, rate: int) -> None:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that is whole or not there, whatever happens meanwhile. Raises OSError."""
-    temporary = path.with_name(f".writing-{path.name}")
+    temporary = path.with_name(f".{path.name}{PART}")
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -197,9 +198,7 @@ def _espeak(text: str, voice: Voice, how: Prosody) -> tuple[Samples, int]:
     if helper.returncode != 0:
         said = helper.stderr.decode(errors="replace").strip().splitlines()
         reason = said[-1] if said else f"its process ended with code {helper.returncode}"
-        raise SpeechUnavailable(
-            f"eSpeak NG could not speak {text!r} with the voice {voice.espeak}: {reason}."
-        )
+        raise SpeechUnavailable(f"eSpeak NG could not speak {text!r} with the voice {voice.espeak}: {reason}.")
     rate, _, pcm = helper.stdout.partition(b"\n")
     return np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(32768), int(rate)
 
