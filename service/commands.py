@@ -1,5 +1,6 @@
 """The command line's `serve` and `demo`. Their options are the settings of `service.settings`."""
 
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,14 +9,14 @@ from typer.models import OptionInfo
 
 from service.settings import PREFIX, Settings, load_settings
 
-serve = typer.Typer()
-demo = typer.Typer()
+serve = typer.Typer(add_completion=False)
+demo = typer.Typer(add_completion=False)
 
 
 def _option(name: str) -> OptionInfo:
     """Make the option of a setting, with its environment variable, its sentence and its default."""
     field = Settings.model_fields[name]
-    default = "" if field.default_factory or field.default is None else f" [default: {field.default}]"
+    default = "" if field.default_factory or field.default is None else f" Default: {field.default}."
     option: OptionInfo = typer.Option(
         f"--{name.replace('_', '-')}",
         envvar=f"{PREFIX}{name.upper()}",
@@ -66,7 +67,11 @@ def _serve(
     from service.app import create_app
     from service.engine import open_engine
 
-    with listening.claim(settings.host, settings.port) as bound, open_engine(settings) as engine:
+    with ExitStack() as stack:
+        # The port first: to learn that it is taken only after the bundle is loaded would be a pity.
+        bound = stack.enter_context(listening.claim(settings.host, settings.port))
+        engine = stack.enter_context(open_engine(settings))
+        stack.enter_context(suppress(KeyboardInterrupt))  # Ctrl-C and SIGTERM are how it is meant to end
         listening.serve(create_app(settings, engine=engine), bound, ready=_announce)
 
 

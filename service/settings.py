@@ -11,13 +11,13 @@ from typing import Any, Final, cast
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from encoders.sessions import available_cpus
 from service.errors import SettingsInvalid
 
 PREFIX: Final = "EMOTIONRANK_"
 
 
 def _cores() -> int:
+    from encoders.sessions import available_cpus  # late: it loads ONNX Runtime, and --help needs none
 
     return available_cpus()
 
@@ -27,13 +27,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     library: str | Path | None = Field(
-        None, description="The library to serve: a directory, made when it is not there. `serve` needs it."
+        default=None, description="The library to serve: a directory, made when it is not there. `serve` needs it."
     )
-    bundle: Path | None = Field(None, description="The bundle to use (default: the one that came with EmotionRank).")
-    data: Path = Field(Path("demo-data"), description="Folder for what `demo` makes: spoken clips and their library.")
+    bundle: Path | None = Field(
+        default=None, description="The bundle to use (default: the one that came with EmotionRank)."
+    )
+    data: Path = Field(
+        default=Path("demo-data"), description="Folder for what `demo` makes: spoken clips and their library."
+    )
     threads: int = Field(
         default_factory=_cores,
         ge=1,
@@ -41,16 +45,18 @@ class Settings(BaseSettings):
         description="Clips that are decoded and encoded at the same time, one core each (default: the cores).",
     )
     queue: int = Field(
-        32,
+        default=32,
         ge=0,
         le=10_000,
         description="Requests that may wait for a thread; the next one is answered 503 with Retry-After.",
     )
     max_upload_mb: float = Field(
-        50, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."
+        default=50, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."
     )
-    max_files: int = Field(50, ge=1, le=1000, description="Most files in one request.")
-    max_duration: float = Field(3600, ge=1, le=24 * 3600, description="Longest sound that is taken, in seconds.")
+    max_files: int = Field(default=50, ge=1, le=1000, description="Most files in one request.")
+    max_duration: float = Field(
+        default=3600, ge=1, le=24 * 3600, description="Longest sound that is taken, in seconds."
+    )
 
     @property
     def max_upload_bytes(self) -> int:

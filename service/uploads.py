@@ -59,7 +59,7 @@ def base_name(name: str | None) -> str:
     """Return the last part of a file name, whichever system it is from, without control characters."""
     last = PurePosixPath((name or "").replace("\\", "/")).name
     printable = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
-    return printable[:MAX_NAME_CHARS] or "upload"
+    return "upload" if printable in {"", ".", ".."} else printable[:MAX_NAME_CHARS]
 
 
 class AudioFolder:

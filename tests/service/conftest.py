@@ -34,7 +34,8 @@ VOICES = [
 class OpenEngine(Protocol):
     """Open an engine over a library of the test's own; settings as keyword arguments."""
 
-    def __call__(self, **settings: Any) -> Engine: ...
+    def __call__(self, **settings: Any) -> Engine:
+        """Open one."""
 
 
 @contextmanager

@@ -1,0 +1,141 @@
+"""Uploads on their way into a library: names, containers, the audio folder; and the lanes of work."""
+
+import asyncio
+import io
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import Overloaded
+from service.inference import Lane
+from service.mediatypes import UNKNOWN, sniff
+from service.uploads import AudioFolder, Upload, base_name
+
+
+@given(st.text() | st.none())
+def test_a_base_name_is_never_a_path(name: str | None) -> None:
+    base = base_name(name)
+    assert base
+    assert len(base) <= 255
+    assert not set(base) & set("/\\\0\n\r")
+    assert base_name(base) == base
+
+
+@pytest.mark.parametrize(
+    ("given_name", "base"),
+    [
+        ("voice.wav", "voice.wav"),
+        ("/home/me/voice.wav", "voice.wav"),
+        ("C:\\me\\voice.wav", "voice.wav"),
+        ("../../etc/passwd", "passwd"),
+        ("..", "upload"),
+        ("dir/", "dir"),
+        ("", "upload"),
+        (None, "upload"),
+        ("a\r\nX-Evil: 1.wav", "aX-Evil: 1.wav"),
+        ("ärger 声.wav", "ärger 声.wav"),
+    ],
+)
+def test_a_name_is_kept_as_given_without_its_folders(given_name: str | None, base: str) -> None:
+    assert base_name(given_name) == base
+
+
+@given(st.binary(max_size=80))
+def test_whatever_the_bytes_their_suffix_is_harmless(head: bytes) -> None:
+    container = sniff(head)
+    assert container.suffix.isalnum()
+    assert container.media_type.startswith(("audio/", "video/")) or container == UNKNOWN
+
+
+def upload(content: bytes) -> Upload:
+    return Upload("voice.wav", io.BytesIO(content))
+
+
+def test_audio_is_kept_whole_and_again_without_harm(tmp_path: Path) -> None:
+    folder = AudioFolder(tmp_path / "audio")
+    content = b"RIFF\0\0\0\0WAVE" + os.urandom(100_000)
+    for _ in range(2):
+        kept = folder.keep(upload(content), "0123456789abcdef")
+        assert kept == tmp_path / "audio" / "0123456789abcdef.wav"
+        assert kept.read_bytes() == content
+        assert list((tmp_path / "audio").iterdir()) == [kept]
+
+
+def test_only_files_of_the_folder_are_removed(tmp_path: Path) -> None:
+    folder = AudioFolder(tmp_path / "audio")
+    kept = folder.keep(upload(b"OggS"), "0123456789abcdef")
+    outside = tmp_path / "mine.wav"
+    outside.write_bytes(b"mine")
+    folder.remove(str(outside))
+    folder.remove(str(tmp_path / "audio" / ".." / "mine.wav"))
+    assert outside.exists()
+    folder.remove(str(kept))
+    folder.remove(str(kept))
+    assert not kept.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
+    old, young, audio = tmp_path / ".partial-old", tmp_path / ".partial-young", tmp_path / "0.wav"
+    for file in (old, young, audio):
+        file.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    os.utime(audio, (0, 0))
+    AudioFolder(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {".partial-young", "0.wav"}
+
+
+def test_a_lane_takes_as_many_as_it_has_seats_and_no_more() -> None:
+    async def scenario() -> None:
+        lane = Lane("test", threads=1, queue=2, retry_after=3)
+        hold = threading.Event()
+        try:
+            held = [asyncio.ensure_future(lane.run(hold.wait, 10)) for _ in range(3)]
+            await asyncio.sleep(0)
+            assert lane.taken == 3
+            with pytest.raises(Overloaded) as refused:
+                await lane.run(time.sleep, 0)
+            assert refused.value.retry_after == 3
+            hold.set()
+            assert await asyncio.gather(*held) == [True] * 3
+            assert lane.taken == 0
+            assert await lane.run(max, 1, 2) == 2
+        finally:
+            hold.set()
+            lane.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_seat_is_free_again_whatever_the_work_does() -> None:
+    async def scenario() -> None:
+        lane = Lane("test", threads=1, queue=0, retry_after=1)
+        try:
+            for _ in range(3):
+                with pytest.raises(ZeroDivisionError):
+                    await lane.run(divmod, 1, 0)
+            async with lane.seat() as work:
+                assert [await work(abs, -n) for n in range(3)] == [0, 1, 2]
+                with pytest.raises(Overloaded):
+                    await lane.run(abs, 1)
+            assert lane.taken == 0
+        finally:
+            lane.close()
+
+    asyncio.run(scenario())
+
+
+def test_work_runs_on_the_lanes_own_threads() -> None:
+    async def scenario() -> None:
+        lane = Lane("test", threads=2, queue=8, retry_after=1)
+        try:
+            ran_on = await asyncio.gather(*(lane.run(threading.current_thread) for _ in range(8)))
+        finally:
+            lane.close()
+        assert all(thread.name.startswith("emotionrank-test") for thread in ran_on)
+
+    asyncio.run(scenario())
