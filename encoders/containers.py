@@ -40,9 +40,9 @@ _DEMUXERS: Final = (
 _COUNTING: Final = frozenset({"aiff", "ape", "caf", "flac", "matroska", "mov", "ogg", "tta", "w64", "wv"})
 _RATES: Final = range(4_000, 768_001)
 _MOST_CHANNELS: Final = 64
-# Decoders that may find a custom layout in the stream itself, out of reach of `_own_layout`: ambisonic Opus,
-# xHE-AAC. Such a file is refused, and the layout kept for ever: PyAV would free its list a second time.
-_MAPPING_DECODERS: Final = frozenset({"opus", "libopus", "aac"})
+# Decoders that may find a custom layout in the stream itself, out of reach of `_own_layout` (xHE-AAC). Such a file
+# is refused, and the layout kept for ever: PyAV would free its list a second time.
+_MAPPING_DECODERS: Final = frozenset({"aac"})
 _KEPT: Final[list[av.AudioLayout]] = []
 
 

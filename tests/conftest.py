@@ -1,6 +1,7 @@
 """Fixtures that every package's tests share."""
 
 import pytest
+
 from encoders.encoder import Encoder
 
 
