@@ -131,12 +131,16 @@ class _Build:
     ) -> None:
         hashing: deque[tuple[Recording, Future[str]]] = deque()
         ahead, room = 8 * self.threads, 2 * self.threads
-        while True:
-            while len(hashing) < ahead and (item := next(items, None)) is not None:
-                if isinstance(item, Failure):
+        more = True
+        while more or hashing or encoding:
+            while more and len(hashing) < ahead:
+                item = next(items, None)
+                if isinstance(item, Recording):
+                    hashing.append((item, pool.submit(_sha256, item.path)))
+                elif item:
                     self._fail(item.name, item.message)
                 else:
-                    hashing.append((item, pool.submit(_sha256, item.path)))
+                    more = False
             # In the order of the sources, so that of two recordings of one content it is always the first
             # whose name and metadata are taken.
             while hashing and len(encoding) < room and hashing[0][1].done():
@@ -147,8 +151,6 @@ class _Build:
             pending: set[Future[Any]] = {*encoding}
             if hashing and len(encoding) < room:
                 pending.add(hashing[0][1])
-            if not pending:
-                return
             wait(pending, return_when=FIRST_COMPLETED)
             for future in [future for future in encoding if future.done()]:
                 recording, sha256 = encoding[future]
@@ -208,7 +210,8 @@ class _Build:
         """Account for the recordings whose content this build had met before."""
         for recording, sha256 in self.again:
             if message := self.refused.get(sha256):
-                self.failed.append(Failure(str(recording.path), message))
+                same = f"{recording.path} has the same content as a recording that failed: {message}"
+                self.failed.append(Failure(str(recording.path), same))
             else:
                 self.skipped += 1
         self.again.clear()

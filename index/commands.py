@@ -35,6 +35,7 @@ search = typer.Typer()
 describe = typer.Typer()
 
 _TERMS_SHOWN: Final = 5
+_WIDE: Final = 240
 
 LibraryOption = Annotated[
     Path,
@@ -121,7 +122,7 @@ def _info(library: LibraryOption, as_json: JsonOption = False) -> None:
     table = Table(show_header=False, box=None)
     for name, value in _info_rows(info):
         table.add_row(name, value)
-    Console().print(table)
+    _console().print(table)
 
 
 @index.command("verify")
@@ -185,7 +186,7 @@ def _search(
     if not hits:
         print("no hits", file=sys.stderr)
         return
-    table = Table("", "score", "clip", "from", "to", "valence", "arousal", "affect", "id")
+    table = Table("", "score", "clip", "from", "to", "valence", "arousal", "id")
     for rank, hit in enumerate(hits, start=offset + 1):
         table.add_row(
             str(rank),
@@ -195,10 +196,9 @@ def _search(
             f"{hit.end:.1f}",
             f"{hit.affect.valence:.1f}",
             f"{hit.affect.arousal:.1f}",
-            in_words(hit.affect),
-            hit.clip.id,
+            Text(hit.clip.id, no_wrap=True),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 @describe.command()
@@ -237,6 +237,11 @@ def _describe(
     _list_failures(failed)
     if failed:
         raise typer.Exit(1)
+
+
+def _console() -> Console:
+    """Return a console on stdout; where that is no terminal, nothing is cut to a terminal's width."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
 class _Rate(ProgressColumn):
@@ -349,7 +354,7 @@ def _description_json(found: describing.Description) -> dict[str, Any]:
 
 
 def _print_description(file: Path, found: describing.Description) -> None:
-    console = Console()
+    console = _console()
     console.print(Text(f"{file}  ({found.duration:.1f} s)", style="bold"))
     console.print(Text(found.summary))
     table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))

@@ -137,7 +137,8 @@ def _given(part: EmbeddingPart, number: int, dim: int) -> Vector:
         raise QueryError(f"{where}: the embedding has {embedding.size} values; this bundle's have {dim}.")
     if not np.isfinite(embedding).all():
         raise QueryError(f"{where}: the embedding has values that are not finite numbers.")
-    length = float(np.linalg.norm(embedding))
-    if not (1e-12 < length < math.inf):
-        raise QueryError(f"{where}: the embedding has length {length:g}: no direction can be taken from it.")
-    return (embedding / length).astype(np.float32)
+    largest = float(np.abs(embedding).max())
+    if largest < 1e-12:
+        raise QueryError(f"{where}: the embedding is zero: it has no direction to search in.")
+    embedding = embedding / largest  # so that no square overflows
+    return (embedding / np.linalg.norm(embedding)).astype(np.float32)

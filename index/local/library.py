@@ -318,7 +318,8 @@ class LocalStore:
             raise EmbeddingError(f"{clip.name}: a clip needs at least one segment.")
         for number, segment in enumerate(segments):
             where = f"{clip.name}, segment {number}"
-            length = float(np.linalg.norm(self._checked_vector(segment.embedding, where)))
+            vector = self._checked_vector(segment.embedding, where)
+            length = float(np.linalg.norm(vector.astype(np.float64)))
             if abs(length - 1) > _UNIT:
                 raise EmbeddingError(f"{where}: the embedding has length {length:.3f}; it must be a unit vector.")
             if not all(map(math.isfinite, (segment.start, segment.end, *segment.affect))):

@@ -1,0 +1,189 @@
+"""The command line of the library, as a user runs it."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import emotionrank
+from encoders.encoder import Encoder
+from index.local.library import LocalStore
+from index.records import NewClip
+from tests import sounds
+from tests.index import making
+
+NAMES = ["calm.wav", "loud.wav", "high.wav"]
+
+
+@dataclass
+class Ran:
+    """What a command did."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, decoded."""
+        return json.loads(self.output)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the command line's root, with its own handling of errors."""
+    monkeypatch.delenv("EMOTIONRANK_LIBRARY", raising=False)
+
+    def ran(*arguments: object) -> Ran:
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", ["emotionrank", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            emotionrank.main()
+        captured = capfd.readouterr()
+        code = exit_.value.code
+        return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return ran
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound")
+    for number, name in enumerate(NAMES):
+        (folder / name).write_bytes(sounds.media(sounds.voice(1.0, pitch=100 + 60 * number, seed=number)))
+    (folder / "clips.csv").write_text("path,speaker\n" + "".join(f"{name},0{n}\n" for n, name in enumerate(NAMES)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def library(sound: Path, encoder: Encoder) -> Path:
+    path = sound / "library"
+    with LocalStore.create(path, encoder.bundle) as store:
+        for number, name in enumerate(NAMES):
+            segments = list(encoder.segments(sound / name))
+            new = making.clip(number, {"speaker": f"0{number}"}, duration=1.0)
+            store.add(NewClip(new.sha256, name, str(sound / name), 1.0, new.metadata), segments)
+    return path
+
+
+def test_build_says_what_it_did(run: Any, sound: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    first = run("index", "build", sound / "clips.csv", "--library", library)
+    assert (first.code, first.errors) == (0, "")
+    assert first.output.startswith("3 added, 0 updated, 0 there already, 0 failed, in ")
+    second = run("index", "build", sound, "-l", library, "--json")
+    assert (second.code, second.errors) == (0, "")
+    assert {**second.json, "seconds": 0} == {
+        "added": 0, "updated": 0, "skipped": 3, "failed": [], "seconds": 0, "interrupted": False,
+    }  # fmt: skip
+
+
+def test_a_failed_recording_is_named_on_stderr_with_exit_code_1(run: Any, sound: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    ran = run("index", "build", sound / NAMES[0], empty, tmp_path / "gone.wav", "-l", tmp_path / "library", "--json")
+    assert ran.code == 1
+    assert ran.json["added"] == 1
+    assert {Path(item["name"]).name for item in ran.json["failed"]} == {"empty.wav", "gone.wav"}
+    assert sorted(line[:8] for line in ran.errors.splitlines()) == ["failed: ", "failed: "]
+    assert "empty.wav" in ran.errors
+    assert "gone.wav" in ran.errors
+
+
+def test_search_prints_a_table_or_json(run: Any, library: Path) -> None:
+    ran = run("search", "an angry voice", "--library", library, "-k", 2)
+    assert (ran.code, ran.errors) == (0, "")
+    assert sum(name in ran.output for name in NAMES) == 2
+    ran = run("search", "an angry voice", "--library", library, "--offset", 1, "--json")
+    assert ran.json["offset"] == 1
+    assert [hit["rank"] for hit in ran.json["hits"]] == [2, 3]
+    (hit, *_) = ran.json["hits"]
+    assert set(hit) == {"rank", "score", "clip", "start", "end", "affect"}
+    assert hit["clip"]["name"] in NAMES
+    assert set(hit["affect"]) == {"valence", "arousal"}
+
+
+def test_search_takes_a_filter(run: Any, library: Path) -> None:
+    ran = run("search", "a calm voice", "-l", library, "--filter", '{"speaker": {"in": ["01", "02"]}}', "--json")
+    assert {hit["clip"]["metadata"]["speaker"] for hit in ran.json["hits"]} == {"01", "02"}
+    ran = run("search", "a calm voice", "-l", library, "--filter", '{"speaker": "99"}')
+    assert (ran.code, ran.output, ran.errors) == (0, "", "no hits\n")
+    ran = run("search", "a calm voice", "-l", library, "--filter", "speaker=01")
+    assert (ran.code, ran.output) == (1, "")
+    assert ran.errors.startswith("error: the filter is no JSON")
+
+
+def test_info_and_verify(run: Any, library: Path, encoder: Encoder) -> None:
+    ran = run("index", "info", "-l", library, "--json")
+    assert (ran.json["clips"], ran.json["bundle"]["fingerprint"]) == (3, encoder.bundle.fingerprint)
+    assert sum(ran.json["valence"]) == sum(ran.json["arousal"]) == 3
+    ran = run("index", "info", "-l", library)
+    assert encoder.bundle.info.name in ran.output
+    ran = run("index", "verify", "-l", library)
+    assert (ran.code, ran.output[:8]) == (0, "no drift")
+    assert run("index", "verify", "-l", library, "--json").json == {"ok": True, "drift": []}
+
+
+def test_verify_ends_with_1_on_drift_but_only_names_missing_sound(run: Any, tmp_path: Path) -> None:
+    with LocalStore.create(tmp_path, making.bundle()) as store:
+        store.add(making.clip(1), making.segments(making.unit(np.random.default_rng(0), 2)))
+    ran = run("index", "verify", "-l", tmp_path)
+    assert ran.code == 0
+    assert ran.output.startswith("audio: clip ")
+    with sqlite3.connect(tmp_path / "library.db") as connection:
+        connection.execute("DELETE FROM segments WHERE id = 1")
+    connection.close()
+    ran = run("index", "verify", "-l", tmp_path, "--json")
+    assert ran.code == 1
+    assert ran.json["ok"] is False
+    assert {item["kind"] for item in ran.json["drift"]} == {"audio", "catalog"}
+
+
+def test_describe_prints_words_or_json(run: Any, sound: Path) -> None:
+    ran = run("describe", sound / NAMES[0], sound / NAMES[1], "-c", "a calm voice")
+    assert (ran.code, ran.errors) == (0, "")
+    assert ran.output.count("By the model's estimate") == 2
+    assert "a calm voice" in ran.output
+    ran = run("describe", sound / NAMES[0], sound / "gone.wav", "--json")
+    assert ran.code == 1
+    assert "gone.wav" in ran.errors
+    (found,) = ran.json["descriptions"]
+    assert found["file"].endswith(NAMES[0])
+    assert set(found) == {
+        "file", "duration", "affect", "summary", "terms", "prompts", "candidates", "timeline",
+    }  # fmt: skip
+
+
+def test_wrong_use_ends_with_2_and_a_library_that_cannot_be_used_too(
+    run: Any, sound: Path, tmp_path: Path, library: Path
+) -> None:
+    ran = run("search", "a calm voice", "-l", tmp_path)
+    assert ran.code == 2
+    assert "is a folder, but no library" in ran.errors
+    with LocalStore.create(tmp_path / "other", making.bundle("other")):
+        pass
+    ran = run("index", "build", sound, "-l", tmp_path / "other")
+    assert ran.code == 2
+    assert "was made with the bundle other 1" in ran.errors
+    assert run("search", "x", "-l", library, "-k", 0).code == 2
+    assert run("index", "build", "-l", library).code == 2
+    ran = run("search", "  ", "-l", library)
+    assert ran.code == 1
+    assert "prompt is empty" in ran.errors
+
+
+def test_the_library_may_be_named_in_the_environment(run: Any, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTIONRANK_LIBRARY", str(library))
+    assert run("index", "info", "--json").json["clips"] == 3
+
+
+@pytest.mark.parametrize("words", [["index"], ["index", "build"], ["search"], ["describe"], ["index", "verify"]])
+def test_every_command_has_help(words: list[str]) -> None:
+    result = CliRunner().invoke(emotionrank.app, [*words, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output

@@ -1,0 +1,103 @@
+"""From audio to words: the prompt bank and descriptions."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoders.affect import Affect, in_words
+from encoders.encoder import Encoder, pool
+from encoders.errors import AudioSilent, PromptError
+from index.describe import NEAREST, describe
+from index.prompts import PromptBank
+from tests import sounds
+from tests.index import making
+
+
+@pytest.fixture(scope="module")
+def bank(encoder: Encoder) -> PromptBank:
+    return PromptBank(encoder)
+
+
+def test_a_prompts_own_embedding_is_nearest_to_it(encoder: Encoder, bank: PromptBank) -> None:
+    prompts = encoder.bundle.prompts
+    for place in (0, len(prompts) // 2, len(prompts) - 1):
+        embedding = encoder.embed_prompts([prompts[place].text]).embedding[0]
+        found = bank.nearest(embedding, 3)
+        assert found[0][0].text == prompts[place].text
+        assert found[0][1] == pytest.approx(1, abs=1e-4)
+        assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+    assert len(bank.nearest(embedding, 10**6)) == len(prompts)
+
+
+def test_every_term_has_a_share_and_they_sum_to_one(encoder: Encoder, bank: PromptBank) -> None:
+    vectors = making.unit(np.random.default_rng(0), 20, encoder.bundle.info.embedding_dim)
+    for vector in vectors:
+        terms = bank.terms(vector)
+        assert {term for term, _ in terms} == {prompt.term for prompt in encoder.bundle.prompts}
+        shares = [share for _, share in terms]
+        assert sum(shares) == pytest.approx(1)
+        assert min(shares) > 0
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_a_terms_prompts_speak_for_the_term(encoder: Encoder, bank: PromptBank) -> None:
+    """The mean of a term's own prompts has that term first, in nearly every term."""
+    prompts = encoder.bundle.prompts
+    embeddings = bank.embeddings()
+    terms = sorted({prompt.term for prompt in prompts})
+    first = 0
+    for term in terms:
+        own = embeddings[[prompt.term == term for prompt in prompts]].mean(axis=0)
+        first += bank.terms(making.normal(own))[0][0] == term
+    assert first >= 0.8 * len(terms)
+
+
+def test_the_bank_is_embedded_once_whoever_asks(encoder: Encoder) -> None:
+    bank = PromptBank(encoder)
+    seen: list[int] = []
+    threads = [threading.Thread(target=lambda: seen.append(id(bank.embeddings()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(seen)) == 1
+
+
+def test_a_description_says_what_the_encoder_says(encoder: Encoder, bank: PromptBank, tmp_path: Path) -> None:
+    info = encoder.bundle.info
+    file = tmp_path / "voice.wav"
+    file.write_bytes(sounds.media(sounds.voice(2.2 * info.win_dur)))
+    candidates = ["an angry, furious voice", "a calm voice", "a sad voice"]
+    found = describe(encoder, bank, file, candidates=candidates)
+
+    segments = list(encoder.segments(file))
+    embedding, affect = pool(segments)
+    assert found.affect == pytest.approx(affect)
+    assert found.duration == pytest.approx(2.2 * info.win_dur, abs=0.05)
+    assert [(m.start, m.end, m.affect) for m in found.timeline] == [(s.start, s.end, s.affect) for s in segments]
+    assert [m.term for m in found.timeline] == [bank.terms(s.embedding)[0][0] for s in segments]
+    assert list(found.terms) == bank.terms(embedding)
+    assert list(found.prompts) == bank.nearest(embedding, NEAREST)
+    scores = encoder.embed_prompts(candidates).embedding @ embedding
+    expected = sorted(zip(candidates, scores.tolist(), strict=True), key=lambda pair: -pair[1])
+    assert [text for text, _ in found.candidates] == [text for text, _ in expected]
+    assert [score for _, score in found.candidates] == pytest.approx([score for _, score in expected])
+
+
+def test_the_summary_is_one_honest_sentence(encoder: Encoder, bank: PromptBank) -> None:
+    found = describe(encoder, bank, sounds.media(sounds.voice(1.0), "flac"))
+    assert found.candidates == ()
+    assert found.summary.startswith("By the model's estimate")
+    assert in_words(Affect(*found.affect)) in found.summary
+    assert found.summary.count(". ") == 0
+    assert found.summary.endswith(".")
+
+
+def test_errors_name_the_upload_and_the_candidate(encoder: Encoder, bank: PromptBank) -> None:
+    silence = sounds.media(np.zeros(32_000, np.float32))
+    with pytest.raises(AudioSilent, match=r"quiet\.wav"):
+        describe(encoder, bank, silence, name="quiet.wav")
+    with pytest.raises(PromptError):
+        describe(encoder, bank, sounds.media(sounds.voice(1.0)), candidates=["fine", " "])
