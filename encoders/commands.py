@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from encoders.encoder import Encoder, Vectors
-from encoders.errors import InputError, PromptError
+from encoders.errors import InputError, OutputError, PromptError
 from encoders.sessions import available_cpus
 
 embed = typer.Typer(
@@ -191,6 +191,8 @@ def _save(output: Path, **arrays: np.ndarray) -> None:
         with draft.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         draft.replace(output)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}. Nothing there was changed.") from None
     finally:
         draft.unlink(missing_ok=True)
 

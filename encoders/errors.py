@@ -90,6 +90,12 @@ class PromptError(InputError):
     code: ClassVar[str] = "prompt-invalid"
 
 
+class OutputError(EmotionRankError):
+    """A result cannot be written where it was asked for."""
+
+    code: ClassVar[str] = "output-error"
+
+
 class BundleError(EmotionRankError):
     """A bundle cannot be used."""
 

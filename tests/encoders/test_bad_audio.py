@@ -263,7 +263,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 _WHOLE = [
-    media(voice(0.6), container, **how)  # type: ignore[arg-type]
+    media(voice(0.6), container, **how)
     for container, how in (
         ("wav", {}),
         ("wav", {"codec": "pcm_f32le", "channels": 2}),

@@ -22,7 +22,8 @@ def _below(cls: type[EmotionRankError]) -> Iterator[type[EmotionRankError]]:
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [error.code for error in (EmotionRankError, *_below(EmotionRankError))]
+    errors: list[type[EmotionRankError]] = [EmotionRankError, *_below(EmotionRankError)]
+    codes = [error.code for error in errors]
     assert len(set(codes)) == len(codes)
 
 
