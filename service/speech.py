@@ -193,6 +193,8 @@ def _espeak(text: str, voice: Voice, how: Prosody) -> tuple[Samples, int]:
             # Ctrl-C is for this process, which then ends the helper.
             start_new_session=True,
         )
+    except OSError as error:
+        raise SpeechUnavailable(f"The helper program that speaks cannot be started: {error}.") from error
     except subprocess.TimeoutExpired as error:
         raise SpeechUnavailable(f"eSpeak NG did not finish {text!r} within {TIMEOUT:.0f} s.") from error
     if helper.returncode != 0:

@@ -147,6 +147,20 @@ def test_an_unknown_voice_is_named_in_the_error() -> None:
         speech.speak(SENTENCE, Voice("nobody", "xx-nowhere", "none", "male"), NEUTRAL)
 
 
+def test_a_helper_that_cannot_be_started_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(SpeechUnavailable, match=r"cannot be started.*python"):
+        speech.speak(SENTENCE, MALE, NEUTRAL)
+
+
+def test_a_helper_that_dies_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    crash = tmp_path / "crash.py"
+    crash.write_text("import os; os.abort()")
+    monkeypatch.setattr(speech, "_HELPER", crash)
+    with pytest.raises(SpeechUnavailable, match="its process ended with code -6"):
+        speech.speak(SENTENCE, MALE, NEUTRAL)
+
+
 def test_a_platform_without_espeak_is_told_to_bring_its_own_recordings() -> None:
     # A module that is None in sys.modules cannot be imported: what a missing wheel looks like.
     program = (
