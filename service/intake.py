@@ -50,24 +50,31 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            media_type = self._media_type()
+            if media_type is not None:
+                _expect(request, media_type)
             _refuse_unknown("query", request.query_params, [p.alias for p in self.dependant.query_params])
-            if self.body_field is None:
+            if media_type is None:
                 return await handle(request)
-            if isinstance(self.body_field.field_info, params.Form):
-                _expect(request, FORM)
-                strict = _StrictRequest(request, _upload_limit(request))
-                form = await _read_form(strict)
-                try:
-                    _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
-                    return await handle(strict)
-                finally:
-                    await form.close()
-            _expect(request, JSON)
-            strict = _StrictRequest(request, MAX_JSON_BYTES)
-            await _read_json(strict)
-            return await handle(strict)
+            if media_type == JSON:
+                strict = _StrictRequest(request, MAX_JSON_BYTES)
+                await _read_json(strict)
+                return await handle(strict)
+            strict = _StrictRequest(request, _upload_limit(request))
+            form = await _read_form(strict)
+            try:
+                _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
+                return await handle(strict)
+            finally:
+                await form.close()
 
         return guarded
+
+    def _media_type(self) -> str | None:
+        """Tell which body the route reads; None for none."""
+        if self.body_field is None:
+            return None
+        return FORM if isinstance(self.body_field.field_info, params.Form) else JSON
 
 
 class _StrictRequest(Request):

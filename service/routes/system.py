@@ -115,6 +115,7 @@ async def readyz(engine: TheEngine) -> ReadyResponse:
 
 
 def _try(engine: Engine) -> int:
+    engine.bank.embeddings()  # made at the first use: so that no caller waits for it
     query.search(engine.store, engine.encoder, query.Query(parts=[query.TextPart("a calm, warm voice")], k=1))
     return engine.store.count().clips
 
