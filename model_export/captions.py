@@ -156,7 +156,7 @@ def blend_captions(words: list[Word], rng: np.random.Generator, count: int) -> l
         ("both {} and {}", 0.5),
     )
     places = np.array([(w.valence, w.arousal) for w in words])
-    captions = []
+    captions: list[Caption] = []
     while len(captions) < count:
         i, j = rng.integers(len(words), size=2)
         if i == j or np.hypot(*(places[i] - places[j])) > 1.2:
@@ -187,8 +187,8 @@ def level_captions() -> list[Caption]:
 
 
 def _article(text: str) -> str:
-    """`a angry voice` -> `an angry voice`."""
-    words = text.split(" ")
+    """`a angry voice` -> `an angry voice`, `a a little sad voice` -> `a little sad voice`."""
+    words = text.replace("a a little ", "a little ").split(" ")
     for k in range(len(words) - 1):
         if words[k] == "a" and words[k + 1][:1] in "aeiou":
             words[k] = "an"

@@ -53,7 +53,7 @@ def load(rows: list[Row], threads: int = 2) -> Clips:
 
 
 def speaker_split(rows: list[Row], share: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(training, validation) indices: about `share` of each corpus' speakers, of both genders if it can be, validate."""
+    """(training, validation) indices: about `share` of each corpus' speakers, of both genders if possible, validate."""
     rng = np.random.default_rng(seed)
     held: set[str] = set()
     for corpus in sorted({row.corpus for row in rows}):

@@ -51,14 +51,15 @@ def mask(lengths: Tensor, size: int | Tensor) -> Tensor:
     return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]  # type: ignore[arg-type]
 
 
-def frame_power(samples: Tensor) -> Tensor:
-    """Mean square of 25 ms frames every 10 ms: [batch, samples] -> [batch, samples // HOP + 1]."""
-    return F.avg_pool1d(samples.square()[:, None], N_FFT, HOP, padding=N_FFT // 2)[:, 0]
+def frame_power(samples: Tensor, lengths: Tensor) -> Tensor:
+    """Mean square of 25 ms frames every 10 ms, zero past the end: [batch, samples] -> [batch, samples // HOP + 1]."""
+    power = F.avg_pool1d(samples.square()[:, None], N_FFT, HOP, padding=N_FFT // 2)[:, 0]
+    return power * mask(lengths // HOP + 1, power.shape[1])
 
 
 def trim(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Drop what is quieter than TRIM_DB under the loudest frame from both ends; the tensor keeps its size."""
-    power = frame_power(samples)
+    power = frame_power(samples, lengths)
     speech = power >= power.amax(dim=1, keepdim=True) * 10 ** (TRIM_DB / 10)
     frames = torch.arange(power.shape[1], device=samples.device)[None, :].expand_as(power)
     far = power.shape[1] + 1
@@ -75,9 +76,9 @@ def trim(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return shifted * mask(kept, samples.shape[1]), kept
 
 
-def level(samples: Tensor) -> Tensor:
+def level(samples: Tensor, lengths: Tensor) -> Tensor:
     """Scale each row so that its speech frames (within TRIM_DB of the loudest) have an RMS of SPEECH_RMS."""
-    power = frame_power(samples)
+    power = frame_power(samples, lengths)
     speech = (power >= power.amax(dim=1, keepdim=True) * 10 ** (TRIM_DB / 10)).to(samples.dtype)
     mean = (power * speech).sum(dim=1) / speech.sum(dim=1).clamp(min=1.0)
     return samples * (SPEECH_RMS / mean.clamp(min=1e-12).sqrt())[:, None]
@@ -102,7 +103,7 @@ class LogMel(nn.Module):
         """Masked log-mel; frames past the end of a row are zero."""
         samples = samples * mask(lengths, samples.shape[1])
         samples, lengths = trim(samples, lengths)
-        samples = level(samples)
+        samples = level(samples, lengths)
         spectrum = F.conv1d(samples[:, None], self.kernels, stride=HOP, padding=N_FFT // 2)
         real, imaginary = torch.split(spectrum, N_FFT // 2 + 1, dim=1)
         mel = torch.matmul(self.mels, real.square() + imaginary.square())

@@ -1,0 +1,76 @@
+"""Measures against values known beforehand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoders.encoder import Encoder
+from model_export import corpora, evaluate
+from model_export.errors import CorpusError
+
+
+def test_concordance_is_one_for_equals_and_falls_with_an_offset() -> None:
+    x = np.linspace(1, 7, 50, dtype=np.float32)
+    assert evaluate.ccc(x, x) == pytest.approx(1.0)
+    # Lin (1989): 2 s_xy / (s_x^2 + s_y^2 + (mean difference)^2)
+    assert evaluate.ccc(x, x + 1) == pytest.approx(2 * x.var() / (2 * x.var() + 1), abs=1e-5)
+    assert evaluate.ccc(x, -x) < 0
+
+
+def test_no_gap_between_draws_of_one_distribution_and_a_large_one_between_two() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 300, 16)).astype(np.float32)
+    same = evaluate.modality_gap(one, other)
+    apart = evaluate.modality_gap(one, other + 3)
+    assert same["mmd"] < 0.1 < 0.7 < apart["mmd"]
+    assert apart["centroid_distance"] == pytest.approx(12, abs=0.7)
+
+
+def test_the_interval_holds_the_value_and_narrows_with_the_sample() -> None:
+    rng = np.random.default_rng(1)
+    widths = []
+    for count in (50, 800):
+        values = rng.normal(5, 1, size=count)
+        low, high = evaluate.interval(lambda picked, values=values: float(values[picked].mean()), count, rounds=300)
+        assert low < values.mean() < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_levels_of_both_axes_are_graded_seven_times_alike() -> None:
+    import csv
+
+    with evaluate.GRADED.open(encoding="utf-8", newline="") as file:
+        prompts = list(csv.DictReader(file))
+    for axis in evaluate.AXES:
+        counts = np.unique([int(p["level"]) for p in prompts if p["axis"] == axis], return_counts=True)
+        assert counts[0].tolist() == list(range(1, 8))
+        assert len(set(counts[1])) == 1
+
+
+def test_no_graded_prompt_is_in_the_training_grammar() -> None:
+    import csv
+
+    from model_export import captions
+
+    grammar = {caption.text for caption in captions.pool()}
+    with evaluate.GRADED.open(encoding="utf-8", newline="") as file:
+        assert not grammar & {prompt["text"] for prompt in csv.DictReader(file)}
+
+
+def test_embeddings_of_the_command_line_and_of_the_encoder_score_alike(
+    emodb: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    rows = corpora.prepare("emodb", emodb)
+    clips = evaluate.embed(rows, encoder)
+    names = np.array([row.path.name for row in reversed(rows)])
+    np.savez(tmp_path / "out.npz", path=names, embedding=clips.embedding[::-1], affect=clips.affect[::-1])
+    read = evaluate.from_file(rows, tmp_path / "out.npz")
+    np.testing.assert_array_equal(read.embedding, clips.embedding)
+    scores = evaluate.evaluate(read, encoder)
+    assert scores["clips"] == 3
+    assert scores["emotions"]["bored and indifferent"] == {"emotion": "boredom", "hits": 1, "chance": 3.3}
+    np.savez(tmp_path / "less.npz", path=names[:1], embedding=clips.embedding[:1], affect=clips.affect[:1])
+    with pytest.raises(CorpusError, match="2 clips"):
+        evaluate.from_file(rows, tmp_path / "less.npz")
