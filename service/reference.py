@@ -5,7 +5,7 @@ and on an aeroplane. /openapi.json is the document itself, for code generators a
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
@@ -53,6 +53,12 @@ def _page(document: Document) -> Iterator[str]:
     yield "</tbody></table></nav>\n"
     for method, path, operation in operations:
         yield from _operation(document, method, path, operation)
+    for name, schema in document["components"]["schemas"].items():
+        if "properties" in schema and not name.startswith("Body_"):
+            yield f'<section class="operation" id="{escape(name)}">\n<h2>{escape(name)}</h2>\n'
+            yield _paragraphs(schema.get("description", ""))
+            yield _fields(schema)
+            yield "</section>\n"
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -66,12 +72,8 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
         yield _table((p["name"], p["schema"], p.get("required"), p.get("description")) for p in parameters)
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         schema = _resolve(document, content["schema"])
-        required = schema.get("required", ())
         yield f"<h3>Body: <code>{escape(media_type)}</code></h3>\n"
-        yield _table(
-            (name, _resolve(document, field), name in required, field.get("description"))
-            for name, field in schema.get("properties", {}).items()
-        )
+        yield _fields(schema)
         for example in schema.get("examples", ()):
             yield _example(example)
     yield "<h3>Answers</h3>\n"
@@ -79,6 +81,7 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
         yield f"<p><code>{escape(status)}</code> {escape(answer['description'])}</p>\n"
         for media_type, content in answer.get("content", {}).items():
             if media_type == "application/json":
+                yield f'<p class="soft"><code>{media_type}</code> {_type(content["schema"])}</p>\n'
                 for example in _resolve(document, content["schema"]).get("examples", ()):
                     yield _example(example)
             else:
@@ -89,18 +92,31 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
     yield "</section>\n"
 
 
-def _table(rows: Iterator[tuple[str, Document, bool | None, str | None]]) -> str:
+def _fields(schema: Document) -> str:
+    required = schema.get("required", ())
+    return _table(
+        (name, field, name in required, _meaning(field)) for name, field in schema.get("properties", {}).items()
+    )
+
+
+def _table(rows: Iterable[tuple[str, Document, bool | None, str | None]]) -> str:
     body = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_type(schema))}</td>"
-        f"<td>{'required' if required else escape(_default(schema))}</td><td>{escape(text or '')}</td></tr>\n"
+        f"<tr><td><code>{escape(name)}</code></td><td>{_type(schema)}</td>"
+        f"<td>{'required' if required else escape(_default(schema))}</td><td>{_codes(text or '')}</td></tr>\n"
         for name, schema, required, text in rows
     )
     head = "<tr><th>Name</th><th>Type</th><th>Default</th><th>Meaning</th></tr>"
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>\n{body}</tbody></table></div>\n'
 
 
+def _meaning(field: Document) -> str | None:
+    """Return a field's description; of an optional one, that of what it may be."""
+    options = [field, *field.get("anyOf", ()), *field.get("allOf", ())]
+    return next((str(option["description"]) for option in options if "description" in option), None)
+
+
 def _resolve(document: Document, schema: Document) -> Document:
-    """Follow a reference into the document; the description beside it is kept."""
+    """Follow a reference into the document."""
     if "$ref" not in schema:
         return schema
     target: Document = document
@@ -110,18 +126,20 @@ def _resolve(document: Document, schema: Document) -> Document:
 
 
 def _type(schema: Document) -> str:
+    """Draw a type as HTML; the name of an object leads to its section."""
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
         return " or ".join(dict.fromkeys(_type(option) for option in options))
-    if schema.get("type") == "array":
-        return f"list of {_type(schema.get('items', {}))}"
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {_type(schema['items'])}"
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        name = escape(str(schema["$ref"]).rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
     if schema.get("format") == "binary" or "contentMediaType" in schema:
         return "file"
-    kind = str(schema.get("type", "any"))
+    kind = escape(str(schema.get("const") or schema.get("type", "any")))
     low, high = schema.get("minimum"), schema.get("maximum")
-    return kind if low is None and high is None else f"{kind} {low}..{high}"
+    return kind if low is None or high is None else f"{kind} {low:.12g}..{high:.12g}"
 
 
 def _default(schema: Document) -> str:

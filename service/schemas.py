@@ -6,7 +6,7 @@ Every model carries an example, which the tests send through its route.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from encoders.affect import Affect
 from encoders.encoder import MAX_PROMPT_CHARS
 from index.records import Clip, Hit
+from service import examples
 from service.intake import unknown
 from service.problems import Problem
 
@@ -25,19 +26,6 @@ MAX_PARTS: Final = 16
 MAX_WEIGHT: Final = 100.0
 MAX_PROMPTS: Final = 256
 MAX_COMPONENT: Final = 1e6
-
-EXAMPLE_ID: Final = "0f343b0931126a20"
-_EXAMPLE_CLIP: Final[dict[str, Any]] = {
-    "id": EXAMPLE_ID,
-    "name": "03-01-05-01-01-01-01.wav",
-    "duration": 3.3,
-    "added_at": "2025-03-01T12:00:00Z",
-    "metadata": {"speaker": "01"},
-    "affect": {"valence": 2.4, "arousal": 5.8},
-    "segments": 1,
-    "sha256": EXAMPLE_ID + "0" * 48,
-    "audio_url": f"/v1/clips/{EXAMPLE_ID}/audio",
-}
 
 
 class Strict(BaseModel):
@@ -97,7 +85,7 @@ class TextPart(Strict):
 class ClipPart(Strict):
     """A clip of the library as one part of a query: more like this (or, with a negative weight, less)."""
 
-    clip: Annotated[str, Field(min_length=1, max_length=64, description="The clip's id.", examples=[EXAMPLE_ID])]
+    clip: Annotated[str, Field(min_length=1, max_length=64, description="The clip's id.", examples=[examples.ID])]
     weight: Weight = 1.0
 
 
@@ -145,22 +133,7 @@ QueryField = Annotated[
 class SearchRequest(Strict):
     """A search."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"query": "an angry, furious voice", "k": 5},
-                {
-                    "query": [
-                        {"text": "a happy, cheerful voice"},
-                        {"text": "shouting", "weight": -0.5},
-                    ],
-                    "k": 10,
-                    "filter": {"duration": {"gte": 1}},
-                    "min_score": 0.1,
-                },
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [*examples.SEARCH_REQUESTS]})
 
     query: QueryField
     k: Annotated[int, Field(ge=1, le=MAX_K, description="How many hits at most.")] = 10
@@ -175,9 +148,7 @@ class SearchRequest(Strict):
 class EmbedTextRequest(Strict):
     """Prompts to embed."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"prompts": ["a sad, tired voice", "bored and indifferent"]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EMBED_TEXT_REQUEST]})
 
     prompts: Annotated[list[Prompt], Field(min_length=1, max_length=MAX_PROMPTS)]
 
@@ -197,7 +168,7 @@ class AffectOut(BaseModel):
 class ClipOut(BaseModel):
     """A clip of the library. Where its file lies on the server is not told."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE_CLIP]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CLIP]})
 
     id: Annotated[str, Field(description="The first 16 hex digits of the file's sha256: the same everywhere.")]
     name: Annotated[str, Field(description="The file's name when it was added.")]
@@ -239,26 +210,7 @@ class HitOut(BaseModel):
 class SearchResponse(BaseModel):
     """What a search found, best first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "hits": [
-                        {
-                            "rank": 1,
-                            "score": 0.4312,
-                            "clip": _EXAMPLE_CLIP,
-                            "start": 0.0,
-                            "end": 3.3,
-                            "affect": {"valence": 2.4, "arousal": 5.8},
-                        }
-                    ],
-                    "k": 10,
-                    "offset": 0,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SEARCH_RESPONSE]})
 
     hits: list[HitOut]
     k: int
@@ -287,6 +239,8 @@ class SearchResponse(BaseModel):
 class ClipsResponse(BaseModel):
     """One page of the library's clips, in the order in which they were added."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CLIPS_RESPONSE]})
+
     clips: list[ClipOut]
     total: Annotated[int, Field(description="How many clips the filter keeps.")]
     offset: int
@@ -304,6 +258,8 @@ class AddResult(BaseModel):
 
 class AddResponse(BaseModel):
     """One result a file, in the order in which they were sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ADD_RESPONSE]})
 
     results: list[AddResult]
 
@@ -343,6 +299,8 @@ class TimelineEntry(BaseModel):
 class DescribeResponse(BaseModel):
     """What a recording sounds like."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DESCRIBE_RESPONSE]})
+
     name: str
     duration: float
     affect: AffectOut
@@ -369,6 +327,8 @@ class TextEmbedding(BaseModel):
 class EmbedTextResponse(BaseModel):
     """One embedding a prompt, in the order given."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EMBED_TEXT_RESPONSE]})
+
     embeddings: list[TextEmbedding]
     dim: int
     bundle: Annotated[str, Field(description="Fingerprint of the bundle: only vectors of one bundle compare.")]
@@ -386,6 +346,8 @@ class AudioEmbedding(BaseModel):
 
 class EmbedAudioResponse(BaseModel):
     """One result a file, in the order in which they were sent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EMBED_AUDIO_RESPONSE]})
 
     results: list[AudioEmbedding]
     dim: int
@@ -432,6 +394,8 @@ class LimitsOut(BaseModel):
 class InfoResponse(BaseModel):
     """What runs here."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.INFO_RESPONSE]})
+
     name: str
     version: str
     bundle: BundleOut
@@ -447,6 +411,8 @@ class HealthResponse(BaseModel):
 
 class ReadyResponse(BaseModel):
     """A prompt was embedded and the library was searched."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.READY_RESPONSE]})
 
     status: Literal["ready"] = "ready"
     milliseconds: Annotated[float, Field(description="How long that took.")]

@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from index import query
 from index.errors import MetadataError
 from index.records import Clip, JsonScalar, check_metadata
-from service import adding, strictjson
+from service import adding, examples, strictjson
 from service.engine import Engine
 from service.errors import AudioMissing
 from service.mediatypes import UNKNOWN, Container
@@ -33,7 +33,6 @@ from service.routes.context import (
 )
 from service.routes.files import all_failed, uploads_of, work_on_each
 from service.schemas import (
-    EXAMPLE_ID,
     AddResponse,
     AddResult,
     ClipOut,
@@ -44,7 +43,7 @@ from service.uploads import Upload, container_of
 
 routes = router("clips")
 
-ClipId = Annotated[str, Path(min_length=1, max_length=64, description="The clip's id.", examples=[EXAMPLE_ID])]
+ClipId = Annotated[str, Path(min_length=1, max_length=64, description="The clip's id.", examples=[examples.ID])]
 
 
 @routes.post(

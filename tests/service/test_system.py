@@ -48,16 +48,18 @@ def test_a_service_whose_library_fails_is_alive_and_not_ready(open_own: OpenEngi
 
 
 def test_a_search_that_hangs_makes_the_service_not_ready(open_own: OpenEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "_READY_WITHIN", 0.2)
     engine = open_own(threads=1)
     hold = threading.Event()
     with running(create_app(engine.settings, engine=engine)) as client:
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(system, "_READY_WITHIN", 0.2)
         engine.quick._pool.submit(hold.wait, 20)
         began = time.monotonic()
         problem_of(client.get("/readyz"), 503, "not-ready")
         assert time.monotonic() - began < 5
         assert client.get("/healthz").status_code == 200
         hold.set()
+        monkeypatch.setattr(system, "_READY_WITHIN", 10)
         assert client.get("/readyz").status_code == 200
 
 
@@ -209,7 +211,7 @@ def test_examples_fit_their_own_schemas(document: dict[str, Any]) -> None:
         for example in schema.get("examples", ()):
             jsonschema.validate(example, {"$ref": f"#/components/schemas/{name}", "components": document["components"]})
             checked += 1
-    assert checked >= 5
+    assert checked >= 12
 
 
 def test_examples_of_requests_work(client: httpx.Client, document: dict[str, Any]) -> None:

@@ -1,0 +1,104 @@
+"""The examples of the OpenAPI document, one for each answer and request; tests check them against the schemas."""
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+ID: Final = "0f343b0931126a20"
+FINGERPRINT: Final = "5d41402abc4b2a76b9719d911017c592ae3f0d1a2b7c8e9f60718293a4b5c6d7"
+AFFECT: Final[Example] = {"valence": 2.41, "arousal": 5.83}
+CLIP: Final[Example] = {
+    "id": ID,
+    "name": "03-01-05-01-01-01-01.wav",
+    "duration": 3.3,
+    "added_at": "2025-03-01T12:00:00Z",
+    "metadata": {"speaker": "01"},
+    "affect": AFFECT,
+    "segments": 1,
+    "sha256": "0f343b0931126a20f68168797c2b01a950cf11b619d17d94b1f52c0d33f0a4ab",
+    "audio_url": f"/v1/clips/{ID}/audio",
+}
+PROBLEM: Final[Example] = {
+    "type": "urn:emotionrank:problem:audio-too-short",
+    "title": "The sound is too short",
+    "status": 422,
+    "detail": "second.wav is too short: 0.05 s of sound, at least 0.3 s are needed.",
+}
+SEARCH_REQUESTS: Final[list[Example]] = [
+    {"query": "an angry, furious voice", "k": 5},
+    {
+        "query": [{"text": "a happy, cheerful voice"}, {"text": "shouting", "weight": -0.5}],
+        "k": 10,
+        "filter": {"duration": {"gte": 1}},
+        "min_score": 0.1,
+    },
+]
+SEARCH_RESPONSE: Final[Example] = {
+    "hits": [{"rank": 1, "score": 0.431207, "clip": CLIP, "start": 0.0, "end": 3.3, "affect": AFFECT}],
+    "k": 10,
+    "offset": 0,
+}
+CLIPS_RESPONSE: Final[Example] = {"clips": [CLIP], "total": 1, "offset": 0, "limit": 100}
+ADD_RESPONSE: Final[Example] = {
+    "results": [
+        {"name": "first.wav", "status": "added", "clip": CLIP, "problem": None},
+        {"name": "second.wav", "status": "failed", "clip": None, "problem": PROBLEM},
+    ]
+}
+DESCRIBE_RESPONSE: Final[Example] = {
+    "name": "voice.wav",
+    "duration": 6.0,
+    "affect": AFFECT,
+    "summary": "By the model's estimate the voice sounds negative, activated (valence 2.4, arousal 5.8, each on a "
+    "scale from 1 to 7), closest to anger.",
+    "terms": [{"term": "anger", "share": 0.62}, {"term": "fear", "share": 0.38}],
+    "prompts": [{"text": "an angry, furious voice", "term": "anger", "score": 0.431207, "affect": AFFECT}],
+    "candidates": [{"text": "a tense argument", "score": 0.3921}],
+    "timeline": [
+        {"start": 0.0, "end": 4.0, "affect": AFFECT, "term": "anger"},
+        {"start": 2.0, "end": 6.0, "affect": AFFECT, "term": "fear"},
+    ],
+}
+EMBED_TEXT_REQUEST: Final[Example] = {"prompts": ["a sad, tired voice", "bored and indifferent"]}
+EMBED_TEXT_RESPONSE: Final[Example] = {
+    "embeddings": [{"text": "a sad, tired voice", "embedding": [0.6, 0.8], "affect": AFFECT}],
+    "dim": 2,
+    "bundle": FINGERPRINT,
+}
+EMBED_AUDIO_RESPONSE: Final[Example] = {
+    "results": [
+        {"name": "first.wav", "status": "embedded", "embedding": [0.6, 0.8], "affect": AFFECT, "problem": None},
+        {"name": "second.wav", "status": "failed", "embedding": None, "affect": None, "problem": PROBLEM},
+    ],
+    "dim": 2,
+    "bundle": FINGERPRINT,
+}
+INFO_RESPONSE: Final[Example] = {
+    "name": "EmotionRank",
+    "version": "0.1.0",
+    "bundle": {
+        "name": "emotionrank-base",
+        "version": "0.1.0",
+        "licence": "CC-BY-NC-SA-4.0",
+        "fingerprint": FINGERPRINT,
+        "embedding_dim": 512,
+        "sample_rate": 16000,
+        "win_dur": 4.0,
+        "hop_dur": 2.0,
+        "affect_scale": [1.0, 7.0],
+        "prompts": 463,
+    },
+    "library": {"clips": 200, "segments": 214, "seconds": 702.5},
+    "limits": {
+        "max_upload_bytes": 52428800,
+        "max_json_bytes": 1048576,
+        "max_files": 50,
+        "min_duration": 0.3,
+        "max_duration": 3600.0,
+        "max_prompt_chars": 1000,
+        "max_prompts": 256,
+        "max_parts": 16,
+        "max_k": 1000,
+    },
+}
+READY_RESPONSE: Final[Example] = {"status": "ready", "milliseconds": 6.2, "clips": 200}
