@@ -30,7 +30,8 @@ def small_towers(seed: int = 0, dim: int = 16) -> Towers:
         vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
     )
     config._attn_implementation = "eager"
-    text = TextEncoder(BertModel(config, add_pooling_layer=False).eval(), 32)
+    bert = BertModel(config, add_pooling_layer=False)
+    text = TextEncoder(bert.train(False), 32)
     return Towers(AudioTower(audio, dim, 0.0), TextTower(text, dim, 0.0), dim).eval()
 
 

@@ -47,7 +47,7 @@ def test_our_whisper_computes_what_the_reference_computes(tiny: backbones.Whispe
         for mine_part, their_part in pairs.items():
             for kind in ("weight", "bias"):
                 theirs[f"{other}{their_part}.{kind}"] = ours[f"{mine}{mine_part}.{kind}"]
-    reference = Reference(config).eval()
+    reference = Reference(config).train(False)
     missing, unexpected = reference.load_state_dict(theirs, strict=False)
     assert (missing, unexpected) == (["layer_norm.weight", "layer_norm.bias"], [])
     mel = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(0))

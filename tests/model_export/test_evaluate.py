@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from encoders.encoder import Encoder
@@ -32,7 +33,11 @@ def test_the_interval_holds_the_value_and_narrows_with_the_sample() -> None:
     widths = []
     for count in (50, 800):
         values = rng.normal(5, 1, size=count)
-        low, high = evaluate.interval(lambda picked, values=values: float(values[picked].mean()), count, rounds=300)
+
+        def mean(picked: npt.NDArray[np.int64], values: npt.NDArray[np.float64] = values) -> float:
+            return float(values[picked].mean())
+
+        low, high = evaluate.interval(mean, count, rounds=300)
         assert low < values.mean() < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2

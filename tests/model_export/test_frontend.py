@@ -11,12 +11,16 @@ from model_export.frontend import HOP, LogMel, level, slaney_mels, trim
 from tests.sounds import voice
 
 
+def whispers_own() -> WhisperFeatureExtractor:
+    return WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
+
+
 def speech(seconds: float, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(voice(seconds, seed=seed))[None]
 
 
 def test_the_mel_filters_are_whispers() -> None:
-    theirs = WhisperFeatureExtractor().mel_filters.T
+    theirs = whispers_own().mel_filters.T
     np.testing.assert_allclose(slaney_mels(), theirs, atol=1e-6)
 
 
@@ -24,7 +28,7 @@ def test_the_log_mel_is_whispers_away_from_the_ends() -> None:
     samples = speech(2.0)
     mel, frames = LogMel()(samples, torch.tensor([samples.shape[1]]))
     levelled = level(*trim(samples, torch.tensor([samples.shape[1]])))
-    theirs = WhisperFeatureExtractor()(levelled[0].numpy(), sampling_rate=16_000, return_tensors="pt").input_features
+    theirs = whispers_own()(levelled[0].numpy(), sampling_rate=16_000, return_tensors="pt").input_features
     inner = slice(3, int(frames[0]) - 6)
     assert float((mel[0, :, inner] - theirs[0, :, inner]).abs().max()) < 1e-3
 
