@@ -36,9 +36,9 @@ _SPOKEN: Final = filters.parse({"synthetic": "true"})
 
 NOTICE: Final = """\
 Please note: these voices are synthetic. A speech synthesiser (eSpeak NG) speaks neutral sentences, and
-published rules turn a point of the valence-arousal plane into pitch, speed, loudness and brightness. The
-model was trained on acted human speech: how it ranks these clips shows the way the service works more than
-how well the model hears. To judge the model, use your own recordings:
+published rules turn a point of the valence-arousal plane into pitch, speed, loudness and brightness; they
+carry arousal far better than valence. The model was trained on acted human speech: how it ranks these clips
+shows the way the service works more than how well the model hears. To judge the model, use your recordings:
   emotionrank demo --source FOLDER --library DIR"""
 OWN_NOTICE: Final = """\
 Please note: the model was trained on acted speech. On everyday recordings, other languages or noisy sound
