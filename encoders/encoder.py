@@ -5,7 +5,7 @@ beside it: clips go through the model one window at a time (a quantised model's 
 batching sound gains nothing on CPUs), and the text model's batches are padded behind a mask.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -106,8 +106,10 @@ class Encoder:
 
     def segments(
         self, source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION
-    ) -> Iterator[EncodedSegment]:
+    ) -> Generator[EncodedSegment, None, float]:
         """Yield the segments of a clip as they are encoded; silent stretches have none.
+
+        The generator returns the clip's duration in seconds (`duration = yield from encoder.segments(...)`).
 
         Raises whatever `audio.stream` raises, AudioTooShort, and AudioSilent for a clip without any segment. An
         error may come after some segments: then the clip as a whole has failed.
@@ -122,7 +124,9 @@ class Encoder:
             encoded = self.embed_samples(window.samples)
             valence, arousal = encoded.affect[0].tolist()
             yield EncodedSegment(window.start, window.end, encoded.embedding[0], Affect(valence, arousal))
-        check_heard(label, counted.samples / SAMPLE_RATE, silent=silent)
+        duration = counted.samples / SAMPLE_RATE
+        check_heard(label, duration, silent=silent)
+        return duration
 
     def embed_clip(
         self, source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION

@@ -1,6 +1,10 @@
 """The encoders: unit vectors and affect that depend on the input alone."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -158,6 +162,21 @@ def test_a_long_clip_has_a_segment_for_each_window_and_its_vector_is_their_mean(
     assert affect == pytest.approx(np.mean([segment.affect for segment in segments], axis=0))
 
 
+def test_the_duration_counts_the_silence_at_the_end(encoder: Encoder) -> None:
+    win_dur = encoder.bundle.info.win_dur
+    quiet = np.zeros(round(2 * win_dur * SAMPLE_RATE), np.float32)
+    segments: list[EncodedSegment] = []
+    duration = 0.0
+
+    def walk() -> Generator[EncodedSegment, None, None]:
+        nonlocal duration
+        duration = yield from encoder.segments(media(np.concatenate([voice(win_dur), quiet])))
+
+    segments.extend(walk())
+    assert duration == pytest.approx(3 * win_dur)
+    assert segments[-1].end < duration
+
+
 def test_silence_has_no_segment(encoder: Encoder) -> None:
     win_dur = encoder.bundle.info.win_dur
     quiet = np.zeros(round(3 * win_dur * SAMPLE_RATE), np.float32)
@@ -230,3 +249,16 @@ def test_a_model_with_other_inputs_is_named(encoder: Encoder, tmp_path: Path) ->
     text = encoder.bundle.file(bundle.TEXT).read_bytes()
     with pytest.raises(BundleInvalid, match=r"audio\.onnx has inputs"):
         Encoder.load(_resealed(tmp_path, encoder, audio=text))
+
+
+def test_nothing_is_kept_under_the_home_folder_and_no_one_is_called(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry makes files there as soon as a session opens. Only a fresh process shows it."""
+    code = (
+        "from encoders.encoder import Encoder; from tests.sounds import voice; import time;"
+        "Encoder.load(threads=1).embed_samples(voice(1)); time.sleep(0.5)"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []
