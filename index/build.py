@@ -10,6 +10,7 @@ builds may add to one library at the same time.
 """
 
 import hashlib
+import stat
 import threading
 import time
 from collections import deque
@@ -227,9 +228,9 @@ class _Build:
 
 
 def _sha256(path: Path) -> str:
-    if path.exists() and not path.is_file():
-        raise AudioNotFound(f"{path} is no file.")  # opening a pipe would wait for its other end
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise AudioNotFound(f"{path} is no file.")  # opening a pipe would wait for its other end
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -241,8 +242,9 @@ def _changes(clip: Clip, recording: Recording) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if recording.metadata is not None and _typed(recording.metadata) != _typed(clip.metadata):
         changes["metadata"] = recording.metadata
-    if not Path(clip.path).is_file():
-        changes |= {"path": str(recording.path), "name": recording.name}
+    path = str(recording.path.absolute())
+    if path != clip.path and not Path(clip.path).is_file():
+        changes |= {"path": path, "name": recording.name}
     return changes
 
 

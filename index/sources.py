@@ -127,13 +127,20 @@ def _walk(root: Path, folder: Path, entered: set[tuple[int, int]]) -> Iterator[R
         yield Failure(str(folder), f"the folder {folder} cannot be read: {error.strerror}.")
         return
     for entry in entries:
-        path = Path(entry.path)
         if entry.name.startswith("."):
             continue
-        if path.is_dir():
+        path = folder / entry.name
+        if _is_folder(entry):
             yield from _walk(root, path, entered)
         elif path.suffix.lower() in EXTENSIONS:
             yield Recording(path, path.relative_to(root).as_posix())
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def _from_csv(manifest: Path) -> Iterator[Recording | Failure]:
