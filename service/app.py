@@ -58,7 +58,6 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings = settings
     problems.install(app)
     app.add_middleware(Edge)
     for resource in (search, describe, clips, embed, system):

@@ -47,17 +47,21 @@ class Lane:
     @asynccontextmanager
     async def seat(self) -> AsyncIterator[Work]:
         """Take a seat for a request that has several pieces of work; raises `Overloaded` when there is none."""
+        self.refuse_if_full()
+        self._taken += 1
+        try:
+            yield self._work
+        finally:
+            self._taken -= 1
+
+    def refuse_if_full(self) -> None:
+        """Raise `Overloaded` when there is no seat: for those who can tell before they have read an upload."""
         if self._taken >= self._seats:
             raise Overloaded(
                 f"{self._taken} requests work or wait already, which is all that is let in. "
                 f"Try again in {self._retry_after} s.",
                 self._retry_after,
             )
-        self._taken += 1
-        try:
-            yield self._work
-        finally:
-            self._taken -= 1
 
     async def run(self, function: Callable[..., T], *args: object, **options: object) -> T:
         """Take a seat and do one piece of work; raises `Overloaded`, and whatever the work raises."""

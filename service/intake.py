@@ -1,16 +1,16 @@
 """What every request passes before its route sees it.
 
-`GuardedRoute` is the route class of all routes with input. In this order, and before anything is parsed:
+`GuardedRoute` is the class of all routes. In this order:
 
 1. A body of another content type than the route reads is refused (415).
 2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
-3. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
+3. An upload that nobody could work on is refused before it is read (503).
+4. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
    declared or it comes in chunks. JSON may hold MAX_JSON_BYTES; a form what the settings allow.
-4. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
+5. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
    with the request. A form field that the route does not know is refused (422).
 """
 
-import json
 from collections.abc import Callable, Coroutine, Iterable
 from difflib import get_close_matches
 from typing import Any, Final
@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from service import strictjson
+from service.engine import Engine
 from service.errors import (
     BodyMalformed,
     MediaTypeUnsupported,
@@ -30,7 +31,6 @@ from service.errors import (
     StorageFull,
     UploadTooLarge,
 )
-from service.settings import Settings
 
 MAX_JSON_BYTES: Final = 1024 * 1024
 # Of one form field that is no file.
@@ -60,7 +60,9 @@ class GuardedRoute(APIRoute):
                 strict = _StrictRequest(request, MAX_JSON_BYTES)
                 await _read_json(strict)
                 return await handle(strict)
-            strict = _StrictRequest(request, _upload_limit(request))
+            engine: Engine = request.app.state.engine
+            engine.audio.refuse_if_full()
+            strict = _StrictRequest(request, engine.settings.max_upload_bytes)
             form = await _read_form(strict)
             try:
                 _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
@@ -113,11 +115,6 @@ class _StrictRequest(Request):
         return self._strict_json
 
 
-def _upload_limit(request: Request) -> int:
-    settings: Settings = request.app.state.settings
-    return settings.max_upload_bytes
-
-
 async def _read_json(request: _StrictRequest) -> None:
     try:
         await request.json()
@@ -160,19 +157,3 @@ def unknown(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     meant = f" Did you mean {near[0]!r}?" if near else ""
     return f"not known here.{meant} Known: {', '.join(names) or 'none'}."
-
-
-def json_field(where: str, text: str | None) -> JsonValue:
-    """Read JSON that came in a query parameter or form field; None stays None.
-
-    Raises `RequestInvalid`.
-    """
-    if text is None:
-        return None
-    try:
-        return strictjson.parse(text)
-    except ValueError as error:
-        raise RequestInvalid(where, f"not JSON that can be read: {error}. Example: {_EXAMPLE}") from error
-
-
-_EXAMPLE: Final = json.dumps({"speaker": "03"})
