@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from typing import Final
 
 import av
@@ -37,13 +38,16 @@ def voice(seconds: float, pitch: float = 120.0, level: float = 0.1, seed: int = 
 
     `pitch` in Hz, `level` the RMS of the whole; peaks stay inside -1..1. Other seeds give other intonations.
     """
+    return _voice(seconds, pitch, level, seed).copy()
+
+
+@cache
+def _voice(seconds: float, pitch: float, level: float, seed: int) -> Samples:
     rng = np.random.default_rng(seed)
     count = round(seconds * RATE)
     time = np.arange(count) / RATE
     phases = rng.uniform(0, 2 * np.pi, 4)
-    drift = 0.08 * np.sin(2 * np.pi * 0.7 * time + phases[0]) + 0.03 * np.sin(
-        2 * np.pi * 2.3 * time + phases[1]
-    )
+    drift = 0.08 * np.sin(2 * np.pi * 0.7 * time + phases[0]) + 0.03 * np.sin(2 * np.pi * 2.3 * time + phases[1])
     f0 = pitch * (1 + drift)
     cycle = 2 * np.pi * np.cumsum(f0) / RATE
     sound = np.zeros(count)

@@ -10,7 +10,7 @@ import pytest
 from encoders.audio import SAMPLE_RATE, Samples, decode, is_silent, stream
 from tests.sounds import media, voice
 
-SPEECH = voice(4)
+SPEECH = voice(2)
 
 # what is encoded; the closeness (correlation) that its codec leaves; samples that it may be longer (codec frames
 # that no header trims)
@@ -133,7 +133,7 @@ def test_the_same_bytes_give_the_same_samples_again() -> None:
 
 
 def test_a_stream_comes_in_pieces_of_a_second_before_the_file_is_read_through() -> None:
-    data = media(np.tile(SPEECH, 15))
+    data = media(np.tile(SPEECH, 30))
 
     class Counting(io.BytesIO):
         taken = 0
@@ -149,7 +149,7 @@ def test_a_stream_comes_in_pieces_of_a_second_before_the_file_is_read_through() 
     assert file.taken < len(data) / 4
     sizes = [first.size, *(piece.size for piece in pieces)]
     assert max(sizes) <= SAMPLE_RATE
-    assert sum(sizes) == 15 * SPEECH.size
+    assert sum(sizes) == 30 * SPEECH.size
 
 
 def test_several_threads_may_decode_at_once() -> None:
