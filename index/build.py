@@ -24,6 +24,7 @@ from encoders.audio import DEFAULT_MAX_DURATION
 from encoders.encoder import EncodedSegment, Encoder
 from encoders.errors import AudioNotFound, EmotionRankError, InputError
 from encoders.sessions import available_cpus
+from index.encode import encode_clip
 from index.errors import ClipNotFound, LibraryError
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.sources import Failure, Recording, recordings
@@ -73,7 +74,7 @@ class _Stopped(Exception):  # noqa: N818  (never seen by a caller)
     """The build is ending: let go of the recording at hand."""
 
 
-Encoded = tuple[float, list[EncodedSegment]]
+Encoded = tuple[list[EncodedSegment], float]
 
 
 @dataclass
@@ -185,18 +186,17 @@ class _Build:
         return None
 
     def _encode(self, recording: Recording) -> Encoded:
-        segments = []
-        name = str(recording.path)
-        for segment in self.encoder.segments(recording.path, name=name, max_duration=self.max_duration):
+        def look(_: EncodedSegment) -> None:
             if self.stop.is_set():
                 raise _Stopped
-            segments.append(segment)
-        return segments[-1].end, segments
+
+        name = str(recording.path)
+        return encode_clip(self.encoder, recording.path, name=name, max_duration=self.max_duration, visit=look)
 
     def _store(self, recording: Recording, sha256: str, encoded: Future[Encoded]) -> None:
         name = str(recording.path)
         try:
-            duration, segments = encoded.result()
+            segments, duration = encoded.result()
             clip = NewClip(sha256, recording.name, str(recording.path), duration, recording.metadata)
             self.store.add(clip, segments)
         except LibraryError:

@@ -12,7 +12,8 @@ import numpy as np
 from encoders.affect import Affect, in_words
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.bundle import Prompt
-from encoders.encoder import EncodedSegment, Encoder, pool
+from encoders.encoder import Encoder, pool
+from index.encode import encode_clip
 from index.prompts import PromptBank
 
 NEAREST: Final = 5
@@ -61,12 +62,8 @@ def describe(
 ) -> Description:
     """Describe the recording `source`. Raises an AudioError, and PromptError for a candidate."""
     wanted = encoder.embed_prompts(list(candidates)).embedding if candidates else None
-    segments: list[EncodedSegment] = []
-    timeline: list[Moment] = []
-    for segment in encoder.segments(source, name=name, max_duration=max_duration):
-        segments.append(segment)
-        term = bank.terms(segment.embedding)[0][0]
-        timeline.append(Moment(segment.start, segment.end, segment.affect, term))
+    segments, duration = encode_clip(encoder, source, name=name, max_duration=max_duration)
+    timeline = [Moment(s.start, s.end, s.affect, bank.terms(s.embedding)[0][0]) for s in segments]
     embedding, affect = pool(segments)
     terms = tuple(bank.terms(embedding))
     scored: list[tuple[str, float]] = []
@@ -74,7 +71,7 @@ def describe(
         scores = wanted @ embedding
         scored = [(candidates[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
     return Description(
-        duration=timeline[-1].end,
+        duration=duration,
         affect=affect,
         summary=_summary(affect, terms),
         terms=terms,

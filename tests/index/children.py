@@ -79,7 +79,9 @@ def main(task: str, library: str, *arguments: str) -> None:
             with LocalStore.open(path, making.bundle(), read_only=True) as store:
                 hits = store.search(np.ones(making.DIM, np.float32), k=1_000)
                 print(*sorted(hit.clip.name for hit in hits))
-            return
+            if not arguments:
+                return
+            task, arguments = arguments[0], arguments[1:]
         with LocalStore.create(path, making.bundle()) as store:
             if task == "churn":
                 churn(store, *arguments)

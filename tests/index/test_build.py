@@ -166,6 +166,17 @@ class Stop(Exception):  # noqa: N818
     """Raised by a test's own progress callback."""
 
 
+def test_silence_at_the_end_counts_for_the_duration(tmp_path: Path, store: LocalStore, encoder: Encoder) -> None:
+    file = tmp_path / "sound.wav"
+    win_dur = encoder.bundle.info.win_dur
+    silence = np.zeros(round(3 * win_dur * sounds.RATE), np.float32)
+    file.write_bytes(sounds.media(np.concatenate([sounds.voice(win_dur), silence])))
+    build(store, encoder, [file])
+    (clip,) = store.clips()
+    assert clip.duration == pytest.approx(4 * win_dur, abs=0.01)
+    assert store.segments(clip.id)[-1].end < 3 * win_dur
+
+
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path, store: LocalStore, encoder: Encoder) -> None:
     folder = tmp_path / "sound"
     speak(folder, 30)
@@ -207,27 +218,27 @@ def command(library: Path, *sources: Path) -> list[str]:
 
 def test_killed_builds_are_finished_by_the_next(tmp_path: Path, encoder: Encoder) -> None:
     folder, library = tmp_path / "sound", tmp_path / "library"
-    speak(folder, 60)
+    speak(folder, 40)
     killed_at: list[int] = []
     for _ in range(2):
         child = subprocess.Popen(command(library, folder), cwd=ROOT, stdout=subprocess.DEVNULL)
         before = killed_at[-1] if killed_at else 0
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and child.poll() is None:
-            if (library / "library.db").exists() and (count := clips_in(library)) >= before + 8:
+            if (library / "library.db").exists() and (count := clips_in(library)) >= before + 6:
                 killed_at.append(count)
                 break
             time.sleep(0.02)
         child.kill()
         child.wait()
     assert len(killed_at) == 2
-    assert killed_at[-1] < 60
+    assert killed_at[-1] < 40
     with LocalStore.open(library, encoder.bundle) as store:
         assert store.verify() == []
         there = store.count().clips
         report = build(store, encoder, [folder])
-        assert outcome(report) == (60 - there, 0, there, 0)
-        assert store.count().clips == 60
+        assert outcome(report) == (40 - there, 0, there, 0)
+        assert store.count().clips == 40
         assert store.verify() == []
 
 
@@ -241,7 +252,7 @@ def clips_in(library: Path) -> int:
 
 def test_two_builds_at_once_both_succeed(tmp_path: Path, encoder: Encoder) -> None:
     folder, library = tmp_path / "sound", tmp_path / "library"
-    speak(folder, 20)
+    speak(folder, 10)
     children = [
         subprocess.Popen(command(library, folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -250,7 +261,7 @@ def test_two_builds_at_once_both_succeed(tmp_path: Path, encoder: Encoder) -> No
         output, errors = child.communicate(timeout=100)
         assert (child.returncode, errors) == (0, ""), output
     with LocalStore.open(library, encoder.bundle) as store:
-        assert store.count().clips == 20
+        assert store.count().clips == 10
         assert store.verify() == []
 
 

@@ -76,7 +76,7 @@ def test_what_was_acknowledged_survives_being_killed_a_hundred_times(tmp_path: P
 
 def test_a_creation_that_was_killed_is_completed_by_the_next(tmp_path: Path) -> None:
     library = tmp_path / "library"
-    for delay in (0.0, 0.1, 0.2, 0.3):
+    for delay in (0.0, 0.2, 0.4):
         child = children.start("add", library, "x", 1)
         time.sleep(delay)
         child.kill()
@@ -88,13 +88,13 @@ def test_a_creation_that_was_killed_is_completed_by_the_next(tmp_path: Path) -> 
 
 def test_two_processes_make_and_fill_one_library_at_once(tmp_path: Path) -> None:
     library = tmp_path / "library"
-    writers = [children.start("add", library, name, 20) for name in ("a", "b", "a")]
+    writers = [children.start("add", library, name, 15) for name in ("a", "b", "a")]
     for writer in writers:
         _, errors = writer.communicate(timeout=60)
         assert (writer.returncode, errors) == (0, "")
     with LocalStore.open(library, making.bundle()) as store:
         assert drift(store) == []
-        check_against_scan(store, {f"{name}-{number}" for name in "ab" for number in range(20)})
+        check_against_scan(store, {f"{name}-{number}" for name in "ab" for number in range(15)})
 
 
 def test_a_reader_follows_what_another_process_adds_and_deletes(tmp_path: Path) -> None:
@@ -151,15 +151,16 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("log", [False, True], ids=["closed", "with a log"])
 def test_a_read_only_library_can_be_searched_but_not_changed(tmp_path: Path, log: bool) -> None:
     library = tmp_path / "library"
-    keeper = None
-    children.start("add", library, "x", 2).communicate(timeout=30)
+    with LocalStore.create(library, making.bundle()) as store:
+        for seed in ("x-0", "x-1"):
+            store.add(making.clip(seed), making.segments(children.vectors_of(seed)))
     if log:  # a writer that died has left its log behind
-        keeper = children.start("churn", library, "y")
-        assert keeper.stdout is not None
+        writer = children.start("churn", library, "y")
+        assert writer.stdout is not None
         for _ in range(4):
-            keeper.stdout.readline()
-        keeper.kill()
-        keeper.communicate(timeout=30)
+            writer.stdout.readline()
+        writer.kill()
+        writer.communicate(timeout=30)
     for file in library.rglob("*"):
         file.chmod(0o555 if file.is_dir() else 0o444)
     library.chmod(0o555)
@@ -168,13 +169,11 @@ def test_a_read_only_library_can_be_searched_but_not_changed(tmp_path: Path, log
             folder.chmod(folder.stat().st_mode | 0o055)
     other = 65534 if os.getuid() == 0 else 0  # permissions do not bind root
     try:
-        read = children.start("read", library, user=other)
-        output, errors = read.communicate(timeout=30)
-        written = children.start("add", library, "z", 1, user=other)
-        _, refused = written.communicate(timeout=30)
+        child = children.start("read", library, "add", "z", 1, user=other)
+        output, errors = child.communicate(timeout=30)
     finally:
         library.chmod(0o755)
-    assert errors == ""
     assert output.split()[:2] == ["clip-x-0.wav", "clip-x-1.wav"]
-    assert written.returncode == 1
-    assert refused.startswith("LibraryReadOnly")
+    assert child.returncode == 1
+    assert errors.startswith("LibraryReadOnly")
+    assert "Traceback" not in errors

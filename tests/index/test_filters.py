@@ -149,7 +149,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStore]:
         yield store
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(METADATA, min_size=1, max_size=6), st.lists(clauses(), min_size=4, max_size=16), st.data())
 def test_a_filter_keeps_exactly_what_its_definition_says(
     store: LocalStore, metadata: list[dict[str, Any]], tried: list[dict[str, Any]], data: st.DataObject

@@ -1,0 +1,32 @@
+"""A recording as what a library holds of it: its segments and its duration."""
+
+from collections.abc import Callable
+
+from encoders.audio import DEFAULT_MAX_DURATION, Source
+from encoders.encoder import EncodedSegment, Encoder
+
+
+def encode_clip(
+    encoder: Encoder,
+    source: Source,
+    *,
+    name: str | None = None,
+    max_duration: float = DEFAULT_MAX_DURATION,
+    visit: Callable[[EncodedSegment], None] | None = None,
+) -> tuple[list[EncodedSegment], float]:
+    """Return the segments of a recording and its duration in seconds, silence at its end included.
+
+    `visit` is called with each segment as soon as it is encoded; what it raises ends the encoding. Raises what
+    `Encoder.segments` raises.
+    """
+    segments: list[EncodedSegment] = []
+    encoded = encoder.segments(source, name=name, max_duration=max_duration)
+    while True:
+        try:
+            segment = next(encoded)
+        except StopIteration as end:
+            duration: float = end.value
+            return segments, duration
+        if visit:
+            visit(segment)
+        segments.append(segment)
