@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,13 +88,14 @@ def client(engine: Engine) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def open_own(encoder: Encoder, tmp_path: Path) -> Iterator[OpenEngine]:
+def open_own(encoder: Encoder, engine: Engine, tmp_path: Path) -> Iterator[OpenEngine]:
     """Open engines over an empty library of the test's own."""
     with ExitStack() as stack:
 
         def opener(**settings: Any) -> Engine:
             chosen = Settings(**{"library": tmp_path / "library", "threads": 2, **settings})
-            return stack.enter_context(open_engine(chosen, encoder=encoder))
+            opened = stack.enter_context(open_engine(chosen, encoder=encoder))
+            return replace(opened, bank=engine.bank)  # embedded once for all tests
 
         yield opener
 

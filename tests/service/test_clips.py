@@ -306,23 +306,24 @@ def test_pages_of_the_list_fit_together(client: httpx.Client) -> None:
     assert [page["total"] for page in pages] == [len(VOICES)] * 3
 
 
-def test_nothing_of_a_request_outlives_it(own: httpx.Client, speech: Speech) -> None:
+def test_nothing_of_a_request_outlives_it(own: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
     # Over the megabyte up to which a form stays in memory.
     large = media(voice(3), rate=96_000, channels=2)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     assert len(large) > 1024 * 1024
     own.post("/v1/describe", files={"file": ("a", large)})
     before = open_files()
-    folder = Path(tempfile.gettempdir())
-    temporary = set(folder.glob("tmp*"))
     for _ in range(3):
         assert own.post("/v1/describe", files={"file": ("a", large)}).status_code == 200
         own.post("/v1/describe", files={"file": ("a", large[: len(large) // 2])})
         own.post("/v1/describe", files={"nonsense": ("a", large)})
     assert open_files() <= before
-    assert set(folder.glob("tmp*")) <= temporary
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_disk_that_is_full_loses_nothing(

@@ -199,7 +199,7 @@ KEYS = ["query", "k", "offset", "filter", "min_score", "group_by_clip", "text", 
 BODIES = st.dictionaries(st.sampled_from(KEYS), JSON_VALUES, max_size=6) | JSON_VALUES
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 def test_no_json_whatsoever_is_an_internal_error(client: httpx.Client, body: Any) -> None:
     import json
@@ -212,7 +212,7 @@ def test_no_json_whatsoever_is_an_internal_error(client: httpx.Client, body: Any
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300), name=st.text(max_size=20))
 def test_no_form_whatsoever_is_an_internal_error(client: httpx.Client, body: bytes, name: str) -> None:
     wrapped = client.post("/v1/describe", files={"file": (name, body)})

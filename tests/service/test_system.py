@@ -78,7 +78,7 @@ def test_a_full_service_refuses_at_once_and_stays_alive(open_own: OpenEngine, sp
         answer = client.post("/v1/describe", files=upload)
         problem_of(answer, 503, "overloaded")
         assert int(answer.headers["retry-after"]) > 0
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         # And before the upload is read: its form is never looked at.
         form = {"Content-Type": "multipart/form-data; boundary=X"}
         problem_of(client.post("/v1/clips", content=b"no form", headers=form), 503, "overloaded")
