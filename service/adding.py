@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from weakref import WeakValueDictionary
 
 from encoders.encoder import Encoder
+from index.encode import encode_clip
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
 from service.uploads import AudioFolder, Upload
@@ -46,9 +47,9 @@ def add(
         if store.has([identity]):
             return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
         upload.file.seek(0)
-        segments = list(encoder.segments(upload.file, name=upload.name, max_duration=max_duration))
+        segments, duration = encode_clip(encoder, upload.file, name=upload.name, max_duration=max_duration)
         kept = folder.keep(upload, identity)
-        clip = NewClip(sha256, upload.name, str(kept), segments[-1].end, metadata)
+        clip = NewClip(sha256, upload.name, str(kept), duration, metadata)
         try:
             return Added("added", store.add(clip, segments))
         except BaseException:
