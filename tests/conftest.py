@@ -1,8 +1,13 @@
 """Fixtures that every package's tests share."""
 
 import pytest
+from hypothesis import settings
 
 from encoders.encoder import Encoder
+
+# A busy machine is no failure; a hang meets pytest's own time limit.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -278,7 +278,7 @@ _WHOLE = [
 ]
 
 
-@settings(max_examples=150, deadline=5_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     whole=st.sampled_from(_WHOLE),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),

@@ -26,7 +26,7 @@ def _pieces(samples: Samples, sizes: list[int]) -> Iterator[Samples]:
 @given(
     length=st.integers(SAMPLE_RATE // 40, 12 * SAMPLE_RATE),
     win=st.floats(0.4, 5),
-    share=st.floats(0.1, 1),
+    share=st.floats(0.25, 1),
     sizes=st.lists(st.integers(0, SAMPLE_RATE), max_size=14),
 )
 def test_windows_cover_the_clip_and_do_not_depend_on_its_pieces(
