@@ -108,7 +108,7 @@ class Drift:
 
     "catalog": the records disagree with one another. "embedding": a stored vector is no unit vector of the
     bundle's dimension. "vectors": what is searched is not what the catalog holds. "audio": a clip's file is
-    not where it was; searches still work, only listening does not.
+    not where it was, or is not the clip's any more; searches still work, only listening does not.
     """
 
     kind: DriftKind

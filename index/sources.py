@@ -102,7 +102,7 @@ def recordings(sources: Sequence[Path]) -> Iterator[Recording | Failure]:
             elif source.suffix.lower() == ".parquet":
                 yield from _from_parquet(source)
             else:
-                yield Recording(source, str(source))
+                yield Recording(source, source.name)
         except SourceError as error:
             yield Failure(str(source), str(error))
 

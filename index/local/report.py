@@ -119,12 +119,17 @@ def vectors(connection: sqlite3.Connection, searched: Vectors) -> list[Drift]:
 
 
 def audio(connection: sqlite3.Connection, folder: Path, uploads: Path) -> list[Drift]:
-    """Look for the clips' files, and for uploaded files that no clip needs."""
+    """Look for clips' files that are gone or were replaced, and for uploaded files that no clip needs."""
 
     def wrong() -> Iterator[str]:
         for clip, path in connection.execute("SELECT id, path FROM clips ORDER BY number"):
             if not (folder / path).is_file():
                 yield f"clip {clip}: its file is not at {folder / path}"
+        replaced = connection.execute(
+            "SELECT path, group_concat(id, ', ') FROM clips GROUP BY path HAVING count(*) > 1 ORDER BY path"
+        )
+        for path, ids in replaced:
+            yield f"{folder / path} is the file of more than one clip ({ids}): it was replaced after it was added"
         for file in sorted(uploads.glob("*")):
             if not catalog.present(connection, [file.name.partition(".")[0]]):
                 yield f"{file} belongs to no clip"

@@ -197,6 +197,23 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, store: LocalStore, encoder: E
     assert outcome(rest) == (30 - report.added, 0, report.added, 0)
 
 
+def test_ctrl_c_lets_go_of_a_long_recording(tmp_path: Path, store: LocalStore, encoder: Encoder) -> None:
+    long = tmp_path / "long.wav"
+    long.write_bytes(sounds.media(np.tile(sounds.voice(encoder.bundle.info.win_dur), 60)))
+    speak(tmp_path / "short", 1, first=1)
+    interrupted: list[bool] = []
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 1 and not interrupted:
+            interrupted.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    report = build(store, encoder, [long, tmp_path / "short"], threads=2, progress=interrupt)
+    assert report.interrupted
+    assert [clip.name for clip in store.clips()] == ["0001.wav"]
+    assert outcome(report) == (1, 0, 0, 0)
+
+
 def test_a_build_that_fails_itself_leaves_no_thread_behind(tmp_path: Path, store: LocalStore, encoder: Encoder) -> None:
     folder = tmp_path / "sound"
     speak(folder, 6)

@@ -169,6 +169,27 @@ def test_a_filter_keeps_exactly_what_its_definition_says(
         assert [clip.id for clip in kept] == [clip.id for clip in clips if keeps(clause, clip)], clause
 
 
+VALUES = [None, True, False, 0, 1, -1, 1.0, 0.5, 2**53, 2.0**53, 2**53 + 1, "1", "true", "", "null", "a", "b", "ä"]
+
+
+def test_values_of_every_type_meet_values_of_every_type(store: LocalStore) -> None:
+    for clip in store.clips(limit=100):
+        store.delete(clip.id)
+    rng = np.random.default_rng(0)
+    for number, value in enumerate(VALUES):
+        store.add(making.clip(number, {"x": value}), making.segments(making.unit(rng, 1)))
+    store.add(making.clip("without"), making.segments(making.unit(rng, 1)))
+    clips = store.clips(limit=100)
+    tests: list[dict[str, Any]] = [{"x": value} for value in VALUES]
+    tests += [{"x": {"in": [value, "b", None][:size]}} for value in VALUES for size in (1, 2, 3)]
+    tests += [{"x": {"exists": wanted}} for wanted in (True, False)] + [{"x": {"in": []}}]
+    bounds = [value for value in VALUES if value is not None and not isinstance(value, bool)]
+    tests += [{"x": {operator: value}} for value in bounds for operator in ("gt", "gte", "lt", "lte")]
+    for clause in [*tests, *({"not": test} for test in tests)]:
+        kept = store.clips(limit=100, filter=filters.parse(clause))
+        assert [clip.id for clip in kept] == [clip.id for clip in clips if keeps(clause, clip)], clause
+
+
 def test_added_at_compares_moments_and_not_their_spelling(tmp_path: Path) -> None:
     with LocalStore.create(tmp_path, making.bundle()) as store:
         clip = store.add(making.clip(1), making.segments(making.unit(np.random.default_rng(0), 1)))

@@ -113,6 +113,18 @@ def test_missing_and_orphaned_sound_files_are_a_kind_of_their_own(library: Path)
     ]
 
 
+def test_a_file_that_was_replaced_by_another_is_named(library: Path) -> None:
+    with LocalStore.open(library, making.bundle()) as store:
+        path = store.get(making.clip(2).id).path
+        new = NewClip(making.clip(9).sha256, "new.wav", path, 3.0)
+        store.add(new, making.segments(making.unit(np.random.default_rng(9), 1)))
+        (drift,) = store.verify()
+    assert drift.kind == "audio"
+    assert f"{path} is the file of more than one clip" in drift.message
+    assert new.id in drift.message
+    assert making.clip(2).id in drift.message
+
+
 def test_many_of_a_kind_are_counted(library: Path) -> None:
     with LocalStore.open(library, making.bundle()) as store:
         for number in range(10, 40):
