@@ -5,37 +5,30 @@ failures to stderr. Exit codes: 0 done, 1 some inputs failed or the library has 
 stopped with Ctrl-C. Errors rise to the command line's root, which prints them.
 """
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
-from encoders.affect import Affect, in_words
 from encoders.audio import DEFAULT_MAX_DURATION
 from encoders.encoder import Encoder
 from encoders.errors import InputError
 from index import build as building
 from index import describe as describing
-from index import filters, query
+from index import filters, present, query
 from index.open import open_store
 from index.prompts import PromptBank
-from index.records import Clip, Drift, LibraryInfo
 from index.sources import Failure
 
 index = typer.Typer(help="Make and look after a library.", no_args_is_help=True)
 search = typer.Typer()
 describe = typer.Typer()
-
-_TERMS_SHOWN: Final = 5
-_WIDE: Final = 240
 
 LibraryOption = Annotated[
     Path,
@@ -87,23 +80,11 @@ def _build(
     encoder = Encoder.load(bundle, threads=1)
     with open_store(library, bundle=encoder.bundle, create=True) as store, _progress("clips") as progress:
         report = building.build(store, encoder, sources, threads=threads, max_duration=max_duration, progress=progress)
-    _list_failures(report.failed)
+    present.list_failures(report.failed)
     if as_json:
-        _print_json(
-            {
-                "added": report.added,
-                "updated": report.updated,
-                "skipped": report.skipped,
-                "failed": [{"name": item.name, "message": item.message} for item in report.failed],
-                "seconds": round(report.seconds, 3),
-                "interrupted": report.interrupted,
-            }
-        )
+        present.print_json(present.build_json(report))
     else:
-        print(
-            f"{report.added} added, {report.updated} updated, {report.skipped} there already, "
-            f"{len(report.failed)} failed, in {report.seconds:.1f} s"
-        )
+        present.print_build(report)
     if report.interrupted:
         print("stopped; the same command goes on where this one ended", file=sys.stderr)
         raise typer.Exit(130)
@@ -117,12 +98,9 @@ def _info(library: LibraryOption, as_json: JsonOption = False) -> None:
     with open_store(library, bundle=None, read_only=True) as store:
         info = store.info()
     if as_json:
-        _print_json(_info_json(info))
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in _info_rows(info):
-        table.add_row(name, value)
-    _console().print(table)
+        present.print_json(present.info_json(info))
+    else:
+        present.print_info(info)
 
 
 @index.command("verify")
@@ -132,9 +110,9 @@ def _verify(library: LibraryOption, as_json: JsonOption = False) -> None:
         found = store.verify()
     drift = [item for item in found if item.kind != "audio"]
     if as_json:
-        _print_json({"ok": not drift, "drift": [{"kind": item.kind, "message": item.message} for item in found]})
+        present.print_json(present.drift_json(found, ok=not drift))
     else:
-        _print_drift(found)
+        present.print_drift(found)
     if drift:
         raise typer.Exit(1)
 
@@ -170,35 +148,9 @@ def _search(
             query.Query([query.TextPart(prompt)], k, offset, min_score, condition, not segments),
         )
     if as_json:
-        rows = [
-            {
-                "rank": rank,
-                "score": hit.score,
-                "clip": _clip_json(hit.clip),
-                "start": hit.start,
-                "end": hit.end,
-                "affect": hit.affect._asdict(),
-            }
-            for rank, hit in enumerate(hits, start=offset + 1)
-        ]
-        _print_json({"hits": rows, "k": k, "offset": offset})
-        return
-    if not hits:
-        print("no hits", file=sys.stderr)
-        return
-    table = Table("", "score", "clip", "from", "to", "valence", "arousal", "id")
-    for rank, hit in enumerate(hits, start=offset + 1):
-        table.add_row(
-            str(rank),
-            f"{hit.score:.3f}",
-            Text(hit.clip.name),
-            f"{hit.start:.1f}",
-            f"{hit.end:.1f}",
-            f"{hit.affect.valence:.1f}",
-            f"{hit.affect.arousal:.1f}",
-            Text(hit.clip.id, no_wrap=True),
-        )
-    _console().print(table)
+        present.print_json(present.hits_json(hits, k, offset))
+    else:
+        present.print_hits(hits, offset)
 
 
 @describe.command()
@@ -229,19 +181,14 @@ def _describe(
             failed.append(Failure(str(file), str(error)))
             continue
         if as_json:
-            results.append({"file": str(file), **_description_json(found)})
+            results.append({"file": str(file), **present.description_json(found)})
         else:
-            _print_description(file, found)
+            present.print_description(file, found)
     if as_json:
-        _print_json({"descriptions": results})
-    _list_failures(failed)
+        present.print_json({"descriptions": results})
+    present.list_failures(failed)
     if failed:
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    """Return a console on stdout; where that is no terminal, nothing is cut to a terminal's width."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
 class _Rate(ProgressColumn):
@@ -274,112 +221,3 @@ def _progress(unit: str) -> Iterator[Any]:
             bar.update(task, completed=progress.done, total=progress.total, note=note)
 
         yield show
-
-
-def _list_failures(failed: Sequence[Failure]) -> None:
-    for item in failed:
-        named = item.message if item.name in item.message else f"{item.name}: {item.message}"
-        print(f"failed: {named}", file=sys.stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _clip_json(clip: Clip) -> dict[str, Any]:
-    return {
-        "id": clip.id,
-        "name": clip.name,
-        "path": clip.path,
-        "sha256": clip.sha256,
-        "duration": clip.duration,
-        "added_at": clip.added_at.isoformat(),
-        "metadata": clip.metadata,
-        "affect": clip.affect._asdict(),
-        "segments": clip.segments,
-    }
-
-
-def _info_json(info: LibraryInfo) -> dict[str, Any]:
-    return {
-        "library": info.address,
-        "kind": info.kind,
-        "bundle": {"name": info.bundle_name, "version": info.bundle_version, "fingerprint": info.fingerprint},
-        "dim": info.dim,
-        "created_at": info.created_at.isoformat(),
-        **info.counts._asdict(),
-        "bytes": info.bytes,
-        "valence": info.valence,
-        "arousal": info.arousal,
-    }
-
-
-def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
-    yield "library", f"{info.address} ({info.kind}, made {info.created_at:%Y-%m-%d})"
-    yield "bundle", f"{info.bundle_name} {info.bundle_version}, fingerprint {info.fingerprint[:12]}"
-    yield "clips", f"{info.counts.clips:,}"
-    yield "segments", f"{info.counts.segments:,} of {info.dim} values"
-    yield "sound", f"{info.counts.seconds / 3600:.2f} hours"
-    yield "on disk", f"{info.bytes / 1e6:,.1f} MB"
-    yield "valence 1..7", _bars(info.valence)
-    yield "arousal 1..7", _bars(info.arousal)
-
-
-def _bars(counts: Sequence[int]) -> str:
-    blocks = " ▁▂▃▄▅▆▇█"
-    most = max(counts) or 1
-    # Rounded up, so that no bin that has clips looks empty.
-    return "|" + "".join(blocks[-(-8 * count // most)] for count in counts) + f"|  {' '.join(map(str, counts))}"
-
-
-def _print_drift(found: Sequence[Drift]) -> None:
-    for item in found:
-        print(f"{item.kind}: {item.message}")
-    if not found:
-        print("no drift: the catalog, the embeddings, the vectors and the audio files agree")
-
-
-def _description_json(found: describing.Description) -> dict[str, Any]:
-    return {
-        "duration": found.duration,
-        "affect": found.affect._asdict(),
-        "summary": found.summary,
-        "terms": [{"term": term, "share": share} for term, share in found.terms],
-        "prompts": [{"text": p.text, "term": p.term, "score": score} for p, score in found.prompts],
-        "candidates": [{"text": text, "score": score} for text, score in found.candidates],
-        "timeline": [
-            {"start": m.start, "end": m.end, "affect": m.affect._asdict(), "term": m.term} for m in found.timeline
-        ],
-    }
-
-
-def _print_description(file: Path, found: describing.Description) -> None:
-    console = _console()
-    console.print(Text(f"{file}  ({found.duration:.1f} s)", style="bold"))
-    console.print(Text(found.summary))
-    table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))
-    for place in range(max(_TERMS_SHOWN, len(found.prompts))):
-        term, share = found.terms[place] if place < len(found.terms) else ("", None)
-        prompt, score = found.prompts[place] if place < len(found.prompts) else (None, None)
-        table.add_row(
-            Text(term),
-            "" if share is None else f"{share:.0%}",
-            Text(prompt.text if prompt else ""),
-            "" if score is None else f"{score:.3f}",
-        )
-    console.print(table)
-    if found.candidates:
-        own = Table("your prompts", "score", box=None, padding=(0, 2))
-        for text, score in found.candidates:
-            own.add_row(Text(text), f"{score:.3f}")
-        console.print(own)
-    if len(found.timeline) > 1:
-        times = Table("from", "to", "valence", "arousal", "affect", "term", box=None, padding=(0, 2))
-        for moment in found.timeline:
-            times.add_row(f"{moment.start:.1f}", f"{moment.end:.1f}", *_affect_cells(moment.affect), Text(moment.term))
-        console.print(times)
-    console.print()
-
-
-def _affect_cells(affect: Affect) -> tuple[str, str, str]:
-    return f"{affect.valence:.1f}", f"{affect.arousal:.1f}", in_words(affect)

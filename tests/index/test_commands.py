@@ -159,6 +159,17 @@ def test_describe_prints_words_or_json(run: Any, sound: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_name_that_is_not_unicode_spoils_no_output(run: Any, tmp_path: Path) -> None:
+    odd = tmp_path / "\udcff.wav"
+    odd.write_bytes(sounds.media(sounds.voice(0.5)))
+    ran = run("index", "build", odd, "-l", tmp_path / "library", "--json")
+    assert ran.code == 1
+    assert ran.json["failed"][0]["name"].endswith("\udcff.wav")
+    ran = run("describe", odd)
+    assert ran.code == 0
+    assert "?.wav" in ran.output
+
+
 def test_wrong_use_ends_with_2_and_a_library_that_cannot_be_used_too(
     run: Any, sound: Path, tmp_path: Path, library: Path
 ) -> None:

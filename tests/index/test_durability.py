@@ -70,6 +70,7 @@ def test_what_was_acknowledged_survives_being_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_what_was_acknowledged_survives_being_killed_a_hundred_times(tmp_path: Path) -> None:
     rounds(tmp_path / "library", 100)
 

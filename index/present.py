@@ -1,0 +1,214 @@
+"""What the library's commands print: tables for people, JSON for programs, failures on stderr."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from encoders.affect import Affect, in_words
+from index.build import BuildReport
+from index.describe import Description
+from index.records import Clip, Drift, Hit, LibraryInfo
+from index.sources import Failure
+
+_TERMS_SHOWN: Final = 5
+_WIDE: Final = 240
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document; in ASCII, so that no name of a file and no terminal can spoil it."""
+    print(json.dumps(value, indent=2))
+
+
+def list_failures(failed: Sequence[Failure]) -> None:
+    """Name what failed on stderr, a line each."""
+    for item in failed:
+        named = item.message if item.name in item.message else f"{item.name}: {item.message}"
+        print(f"failed: {named}", file=sys.stderr)
+
+
+def build_json(report: BuildReport) -> dict[str, Any]:
+    """Return a build's report as JSON values."""
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "skipped": report.skipped,
+        "failed": [{"name": item.name, "message": item.message} for item in report.failed],
+        "seconds": round(report.seconds, 3),
+        "interrupted": report.interrupted,
+    }
+
+
+def print_build(report: BuildReport) -> None:
+    """Print a build's report in a line."""
+    print(
+        f"{report.added} added, {report.updated} updated, {report.skipped} there already, "
+        f"{len(report.failed)} failed, in {report.seconds:.1f} s"
+    )
+
+
+def hits_json(hits: Sequence[Hit], k: int, offset: int) -> dict[str, Any]:
+    """Return a page of hits as JSON values."""
+    rows = [
+        {
+            "rank": rank,
+            "score": hit.score,
+            "clip": _clip_json(hit.clip),
+            "start": hit.start,
+            "end": hit.end,
+            "affect": hit.affect._asdict(),
+        }
+        for rank, hit in enumerate(hits, start=offset + 1)
+    ]
+    return {"hits": rows, "k": k, "offset": offset}
+
+
+def print_hits(hits: Sequence[Hit], offset: int) -> None:
+    """Print a page of hits as a table."""
+    if not hits:
+        print("no hits", file=sys.stderr)
+        return
+    table = Table("", "score", "clip", "from", "to", "valence", "arousal", "id")
+    for rank, hit in enumerate(hits, start=offset + 1):
+        table.add_row(
+            str(rank),
+            f"{hit.score:.3f}",
+            Text(hit.clip.name),
+            f"{hit.start:.1f}",
+            f"{hit.end:.1f}",
+            f"{hit.affect.valence:.1f}",
+            f"{hit.affect.arousal:.1f}",
+            Text(hit.clip.id, no_wrap=True),
+        )
+    _console().print(table)
+
+
+def info_json(info: LibraryInfo) -> dict[str, Any]:
+    """Return what a library is as JSON values."""
+    return {
+        "library": info.address,
+        "kind": info.kind,
+        "bundle": {"name": info.bundle_name, "version": info.bundle_version, "fingerprint": info.fingerprint},
+        "dim": info.dim,
+        "created_at": info.created_at.isoformat(),
+        **info.counts._asdict(),
+        "bytes": info.bytes,
+        "valence": info.valence,
+        "arousal": info.arousal,
+    }
+
+
+def print_info(info: LibraryInfo) -> None:
+    """Print what a library is."""
+    table = Table(show_header=False, box=None)
+    for name, value in _info_rows(info):
+        table.add_row(name, value)
+    _console().print(table)
+
+
+def drift_json(found: Sequence[Drift], *, ok: bool) -> dict[str, Any]:
+    """Return what `verify` found as JSON values."""
+    return {"ok": ok, "drift": [{"kind": item.kind, "message": item.message} for item in found]}
+
+
+def print_drift(found: Sequence[Drift]) -> None:
+    """Print what `verify` found, a line each."""
+    for item in found:
+        print(f"{item.kind}: {item.message}")
+    if not found:
+        print("no drift: the catalog, the embeddings, the vectors and the audio files agree")
+
+
+def description_json(found: Description) -> dict[str, Any]:
+    """Return a description as JSON values."""
+    return {
+        "duration": found.duration,
+        "affect": found.affect._asdict(),
+        "summary": found.summary,
+        "terms": [{"term": term, "share": share} for term, share in found.terms],
+        "prompts": [{"text": p.text, "term": p.term, "score": score} for p, score in found.prompts],
+        "candidates": [{"text": text, "score": score} for text, score in found.candidates],
+        "timeline": [
+            {"start": m.start, "end": m.end, "affect": m.affect._asdict(), "term": m.term} for m in found.timeline
+        ],
+    }
+
+
+def print_description(file: Path, found: Description) -> None:
+    """Print a description in words and tables."""
+    console = _console()
+    console.print(Text(f"{_shown(file)}  ({found.duration:.1f} s)", style="bold"))
+    console.print(Text(found.summary))
+    table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))
+    for place in range(max(_TERMS_SHOWN, len(found.prompts))):
+        term, share = found.terms[place] if place < len(found.terms) else ("", None)
+        prompt, score = found.prompts[place] if place < len(found.prompts) else (None, None)
+        table.add_row(
+            Text(term),
+            "" if share is None else f"{share:.0%}",
+            Text(prompt.text if prompt else ""),
+            "" if score is None else f"{score:.3f}",
+        )
+    console.print(table)
+    if found.candidates:
+        own = Table("your prompts", "score", box=None, padding=(0, 2))
+        for text, score in found.candidates:
+            own.add_row(Text(text), f"{score:.3f}")
+        console.print(own)
+    if len(found.timeline) > 1:
+        times = Table("from", "to", "valence", "arousal", "affect", "term", box=None, padding=(0, 2))
+        for moment in found.timeline:
+            times.add_row(f"{moment.start:.1f}", f"{moment.end:.1f}", *_affect_cells(moment.affect), Text(moment.term))
+        console.print(times)
+    console.print()
+
+
+def _console() -> Console:
+    """Return a console on stdout; where that is no terminal, nothing is cut to a terminal's width."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def _clip_json(clip: Clip) -> dict[str, Any]:
+    return {
+        "id": clip.id,
+        "name": clip.name,
+        "path": clip.path,
+        "sha256": clip.sha256,
+        "duration": clip.duration,
+        "added_at": clip.added_at.isoformat(),
+        "metadata": clip.metadata,
+        "affect": clip.affect._asdict(),
+        "segments": clip.segments,
+    }
+
+
+def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
+    yield "library", f"{info.address} ({info.kind}, made {info.created_at:%Y-%m-%d})"
+    yield "bundle", f"{info.bundle_name} {info.bundle_version}, fingerprint {info.fingerprint[:12]}"
+    yield "clips", f"{info.counts.clips:,}"
+    yield "segments", f"{info.counts.segments:,} of {info.dim} values"
+    yield "sound", f"{info.counts.seconds / 3600:.2f} hours"
+    yield "on disk", f"{info.bytes / 1e6:,.1f} MB"
+    yield "valence 1..7", _bars(info.valence)
+    yield "arousal 1..7", _bars(info.arousal)
+
+
+def _bars(counts: Sequence[int]) -> str:
+    blocks = " ▁▂▃▄▅▆▇█"
+    most = max(counts) or 1
+    # Rounded up, so that no bin that has clips looks empty.
+    return "|" + "".join(blocks[-(-8 * count // most)] for count in counts) + f"|  {' '.join(map(str, counts))}"
+
+
+def _affect_cells(affect: Affect) -> tuple[str, str, str]:
+    return f"{affect.valence:.1f}", f"{affect.arousal:.1f}", in_words(affect)
+
+
+def _shown(file: Path) -> str:
+    """Return a file's name as any terminal can show it, also one whose bytes are no Unicode."""
+    return str(file).encode(errors="replace").decode()
