@@ -4,8 +4,9 @@ A small grammar writes them: an emotion word of `vocabulary.csv` or a plain phra
 an adverb of degree, and a sentence frame. `pool` writes every kind of caption once (their sentence vectors are then
 computed once for a whole training run); `Sampler` draws from the pool, evenly over the plane or near a clip.
 
-The words' affects come from Russell and Mehrabian (1977) where `source` says RM1977; the others are our own
-placements on Russell's circumplex (1980), made without looking at any speech data.
+The words' places come from Russell and Mehrabian (1977) where `source` says RM1977; the others are our own placements
+by Russell's circumplex (1980; R1980 marks an angle of its figure 2), made without looking at any speech data. Each
+word has a dominance beside its affect, the third dimension of Russell and Mehrabian: it is what tells anger from fear.
 """
 
 import csv
@@ -16,28 +17,30 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from encoders.affect import Affect
+from encoders.affect import HIGH, NEUTRAL, Affect
 
 VOCABULARY = Path(__file__).with_name("vocabulary.csv")
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text, the emotion term it belongs to ("" for plain levels) and its affect (1..7)."""
+    """A text, the emotion term it belongs to ("" for plain levels), its affect and its dominance (each 1..7)."""
 
     text: str
     term: str
     affect: Affect
+    dominance: float = NEUTRAL
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """An emotion word with its valence and arousal on -1..1."""
+    """An emotion word with its valence, arousal and dominance on -1..1."""
 
     term: str
     word: str
     valence: float
     arousal: float
+    dominance: float
 
 
 # Adverb -> how far it moves a word away from neutral (our own choice).
@@ -122,27 +125,35 @@ LEVEL_FRAMES: tuple[str, ...] = (
 
 
 def vocabulary() -> list[Word]:
-    """The emotion words with their affect on -1..1."""
+    """The emotion words with their places on -1..1."""
     with VOCABULARY.open(encoding="utf-8", newline="") as file:
         return [
-            Word(row["term"], row["word"], float(row["valence"]), float(row["arousal"])) for row in csv.DictReader(file)
+            Word(row["term"], row["word"], *(float(row[axis]) for axis in ("valence", "arousal", "dominance")))
+            for row in csv.DictReader(file)
         ]
 
 
-def _scaled(valence: float, arousal: float) -> Affect:
-    return Affect.from_unit(valence, arousal).clipped()
+def _caption(text: str, term: str, valence: float, arousal: float, dominance: float = 0.0) -> Caption:
+    """A caption at a place on -1..1, brought onto the scale 1..7."""
+    affect = Affect.from_unit(float(valence), float(arousal)).clipped()
+    height = NEUTRAL + (HIGH - NEUTRAL) * min(1.0, max(-1.0, float(dominance)))
+    return Caption(_article(text), term, affect, height)
+
+
+def _degreed(word: Word, degree: str, frame: str) -> Caption:
+    factor = DEGREES[degree]
+    phrase = frame.format(f"{degree} {word.word}".strip())
+    # The degree says how strong the feeling is, not who is in control: dominance stays the word's own.
+    return _caption(phrase, word.term, word.valence * factor, word.arousal * factor, word.dominance)
 
 
 def word_captions(words: list[Word], rng: np.random.Generator, frames_each: int) -> list[Caption]:
     """Every word with every degree, each in `frames_each` randomly drawn frames."""
     captions: list[Caption] = []
-    for word, (degree, factor) in itertools.product(words, DEGREES.items()):
+    for word, degree in itertools.product(words, DEGREES):
         if word.term == "neutral" and degree:
             continue  # "very neutral" says nothing that the grammar could place
-        phrase = f"{degree} {word.word}".strip()
-        affect = _scaled(word.valence * factor, word.arousal * factor)
-        frames = rng.choice(FRAMES, size=frames_each, replace=False)
-        captions += [Caption(_article(frame.format(phrase)), word.term, affect) for frame in frames]
+        captions += [_degreed(word, degree, frame) for frame in rng.choice(FRAMES, size=frames_each, replace=False)]
     return captions
 
 
@@ -155,17 +166,16 @@ def blend_captions(words: list[Word], rng: np.random.Generator, count: int) -> l
         ("{}, {}", 0.5),
         ("both {} and {}", 0.5),
     )
-    places = np.array([(w.valence, w.arousal) for w in words])
+    places = np.array([(w.valence, w.arousal, w.dominance) for w in words])
     captions: list[Caption] = []
     while len(captions) < count:
         i, j = rng.integers(len(words), size=2)
-        if i == j or np.hypot(*(places[i] - places[j])) > 1.2:
+        if i == j or np.hypot(*(places[i] - places[j])[:2]) > 1.2:
             continue
         joint, share = joints[rng.integers(len(joints))]
-        valence, arousal = (1 - share) * places[i] + share * places[j]
-        phrase = joint.format(words[i].word, words[j].word)
         frame = FRAMES[rng.integers(len(FRAMES))]
-        captions.append(Caption(_article(frame.format(phrase)), words[i].term, _scaled(valence, arousal)))
+        phrase = frame.format(joint.format(words[i].word, words[j].word))
+        captions.append(_caption(phrase, words[i].term, *((1 - share) * places[i] + share * places[j])))
     return captions
 
 
@@ -174,15 +184,13 @@ def level_captions() -> list[Caption]:
     captions: list[Caption] = []
     for frame in LEVEL_FRAMES:
         for valence, phrases in _VALENCE.items():
-            captions += [Caption(_article(frame.format(p)), "", _scaled(valence * 0.8, 0.0)) for p in phrases]
+            captions += [_caption(frame.format(p), "", valence * 0.8, 0.0) for p in phrases]
         for arousal, phrases in _AROUSAL.items():
-            captions += [Caption(_article(frame.format(p)), "", _scaled(0.0, arousal * 0.8)) for p in phrases]
+            captions += [_caption(frame.format(p), "", 0.0, arousal * 0.8) for p in phrases]
     for (valence, first), (arousal, second) in itertools.product(_VALENCE.items(), _AROUSAL.items()):
         for k, (a, b) in enumerate(itertools.product(first, second)):
             frame = LEVEL_FRAMES[k % len(LEVEL_FRAMES)]
-            captions.append(
-                Caption(_article(frame.format(f"{a} and {b}")), "", _scaled(valence * 0.75, arousal * 0.75))
-            )
+            captions.append(_caption(frame.format(f"{a} and {b}"), "", valence * 0.75, arousal * 0.75))
     return captions
 
 
@@ -206,34 +214,31 @@ def pool(
 
 
 class Sampler:
-    """Draws captions from a pool by their affect (given on 1..7)."""
+    """Draws captions from a pool by their place: (valence, arousal, dominance), each 1..7."""
 
     def __init__(self, captions: list[Caption], spread: float = 0.35, cell: float = 0.5) -> None:
-        self.affects = np.array([caption.affect for caption in captions])
+        self.places = np.array([(*caption.affect, caption.dominance) for caption in captions])
         self.spread = spread
-        cells = np.floor(self.affects / cell).astype(int)
+        cells = np.floor(self.places[:, :2] / cell).astype(int)
         _, cell_of, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
         weights = 1.0 / sizes[cell_of.ravel()]
         self.even = weights / weights.sum()
 
-    def near(self, affect: npt.NDArray[np.float64], rng: np.random.Generator) -> int:
-        """The index of a caption drawn with a Gaussian of width `spread` around the affect, evenly over its places."""
-        square = ((self.affects - affect) ** 2).sum(axis=1)
+    def near(self, place: npt.NDArray[np.float64], rng: np.random.Generator) -> int:
+        """The index of a caption drawn with a Gaussian of width `spread` around the place, evenly over the plane."""
+        square = ((self.places - place) ** 2).sum(axis=1)
         weights = np.exp(-(square - square.min()) / (2 * self.spread**2)) * self.even
         return int(rng.choice(len(weights), p=weights / weights.sum()))
 
     def anywhere(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Indices of captions spread evenly over the places of the plane that the pool covers."""
+        """Indices of captions spread evenly over the cells of the plane that the pool covers."""
         return rng.choice(len(self.even), size=count, p=self.even)
 
 
 def bank() -> list[Caption]:
-    """The prompt vocabulary that ships in a bundle: each word plain, softened and strengthened, in two frames."""
-    captions: list[Caption] = []
-    for word in vocabulary():
-        for degree in ("",) if word.term == "neutral" else ("slightly", "", "very"):
-            factor = DEGREES[degree]
-            phrase = f"{degree} {word.word}".strip()
-            affect = _scaled(word.valence * factor, word.arousal * factor)
-            captions.append(Caption(_article(f"a {phrase} voice"), word.term, affect))
-    return captions
+    """The prompt vocabulary that ships in a bundle: each word plain, softened and strengthened."""
+    return [
+        _degreed(word, degree, "a {} voice")
+        for word in vocabulary()
+        for degree in (("",) if word.term == "neutral" else ("slightly", "", "very"))
+    ]

@@ -44,7 +44,7 @@ def prepare(
 def _train(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests of `corpus prepare`.")],
     run: Annotated[Path, typer.Option(help="The folder of this run.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 600,
     batch: Annotated[int, typer.Option(min=2, help="Clips a step.")] = 48,
     temperature: Annotated[float, typer.Option(min=0.001, help="Of the Rank-N-Contrast loss.")] = 0.2,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 150,

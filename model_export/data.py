@@ -9,6 +9,7 @@ from rich.progress import track
 
 from encoders.audio import decode
 from encoders.errors import AudioError
+from model_export.emotions import dominance_of
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 
@@ -24,6 +25,11 @@ class Clips:
     def affect(self) -> npt.NDArray[np.float32]:
         """[n, 2] (valence, arousal) on 1..7."""
         return np.array([row.affect for row in self.rows], dtype=np.float32)
+
+    @property
+    def places(self) -> npt.NDArray[np.float32]:
+        """[n, 3] (valence, arousal, dominance) on 1..7; the dominance is that of the acted category."""
+        return np.array([(*row.affect, dominance_of(row.emotion)) for row in self.rows], dtype=np.float32)
 
     def take(self, indices: npt.NDArray[np.int64]) -> "Clips":
         """The clips at these positions."""

@@ -19,7 +19,7 @@ TIE = 1e-5
 
 
 def affect_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distance in the plane between rows of a [n, 2] and b [m, 2]: [n, m]."""
+    """Euclidean distances [n, m] between rows of a [n, axes] and b [m, axes]: valence, arousal and any further axis."""
     return (a[:, None] - b[None]).square().sum(dim=-1).sqrt()
 
 
@@ -41,15 +41,15 @@ def rank_n_contrast(similarity: Tensor, distance: Tensor) -> Tensor:
 
 
 def cross_modal_rnc(
-    audio: Tensor, text: Tensor, audio_affect: Tensor, text_affect: Tensor, temperature: float
+    audio: Tensor, text: Tensor, audio_place: Tensor, text_place: Tensor, temperature: float
 ) -> Tensor:
     """Mean of audio-to-text and text-to-audio Rank-N-Contrast on unit embeddings [n, dim] and [m, dim].
 
-    The affects [n, 2] and [m, 2] are on any common scale. The captions of a batch need not be one a clip: further
+    The places [n, axes] and [m, axes] are on any common scale. The captions of a batch need not be one a clip: further
     captions are further candidates.
     """
     similarity = audio @ text.T / temperature
-    distance = affect_distance(audio_affect, text_affect)
+    distance = affect_distance(audio_place, text_place)
     return (rank_n_contrast(similarity, distance) + rank_n_contrast(similarity.T, distance.T)) / 2
 
 

@@ -32,7 +32,7 @@ class Config:
     """Every choice of a run."""
 
     manifests: tuple[str, ...]
-    steps: int = 1200
+    steps: int = 600
     batch: int = 48
     extra_captions: int = 96
     crop_seconds: tuple[float, float] = (1.2, 2.4)
@@ -47,7 +47,7 @@ class Config:
     dropout: float = 0.2
     train_from_block: int = 1
     validation_share: float = 0.12
-    validate_every: int = 100
+    validate_every: int = 150
     threads: int = 2
     seed: int = 0
 
@@ -138,7 +138,7 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
 
 
 class Batches:
-    """An endless stream of training batches: distorted crops, their affect, and captions as rows of the pool."""
+    """An endless stream of training batches: distorted crops, their places, and captions as rows of the pool."""
 
     def __init__(self, clips: data.Clips, pool: list[captions.Caption], config: Config) -> None:
         self.clips, self.config = clips, config
@@ -148,18 +148,18 @@ class Batches:
         self.noise = torch.Generator().manual_seed(config.seed)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, npt.NDArray[np.int64]]]:
-        affect = self.clips.affect
+        places = self.clips.places
         while True:
             chosen = self.draw(self.config.batch, self.rng)
             seconds = float(self.rng.uniform(*self.config.crop_seconds))
             samples, lengths = augment.batch([augment.crop(self.clips.samples[i], seconds, self.rng) for i in chosen])
-            own = [self.sampler.near(affect[i].astype(np.float64), self.rng) for i in chosen]
+            own = [self.sampler.near(places[i].astype(np.float64), self.rng) for i in chosen]
             more = self.sampler.anywhere(self.config.extra_captions, self.rng)
             samples = augment.distort(samples, lengths, self.noise)
             yield (
                 samples,
                 lengths,
-                torch.from_numpy(affect[chosen]),
+                torch.from_numpy(places[chosen]),
                 np.concatenate([own, more]).astype(np.int64),
             )
 
@@ -169,14 +169,17 @@ def loss_of(
     config: Config,
     audio: Tensor,
     text: Tensor,
-    audio_affect: Tensor,
-    text_affect: Tensor,
+    audio_place: Tensor,
+    text_place: Tensor,
 ) -> Tensor:
-    """The whole objective on unit embeddings [n, dim] and [m, dim]; the first n captions are the clips' own."""
-    ranking = losses.cross_modal_rnc(audio, text, audio_affect, text_affect, config.temperature)
+    """The whole objective on unit embeddings [n, dim] and [m, dim]; the first n captions are the clips' own.
+
+    The places are (valence, arousal, dominance) on 1..7: dominance ranks, only affect is read out.
+    """
+    ranking = losses.cross_modal_rnc(audio, text, audio_place, text_place, config.temperature)
     alignment = losses.pair_alignment(audio, text[: len(audio)])
-    read_out = torch.nn.functional.mse_loss(model.affect(audio), audio_affect)
-    read_out = read_out + torch.nn.functional.mse_loss(model.affect(text), text_affect)
+    read_out = torch.nn.functional.mse_loss(model.affect(audio), audio_place[:, :2])
+    read_out = read_out + torch.nn.functional.mse_loss(model.affect(text), text_place[:, :2])
     # Squared error in units of the half-scale, so that its weight does not depend on 1..7.
     return ranking + config.alignment_weight * alignment + config.affect_weight * read_out / towers.SPAN**2
 
@@ -204,7 +207,7 @@ def train(config: Config, run: Path) -> Path:
     model = towers.build(dropout=config.dropout, train_from_block=config.train_from_block)
     pool = captions.pool(config.seed)
     vectors = sentence_vectors(model.text.encoder, [caption.text for caption in pool])
-    caption_affect = torch.tensor([caption.affect for caption in pool], dtype=torch.float32)
+    caption_places = torch.tensor([(*caption.affect, caption.dominance) for caption in pool], dtype=torch.float32)
 
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     encoder = [p for name, p in trained if name.startswith("audio.encoder.")]
@@ -230,14 +233,14 @@ def train(config: Config, run: Path) -> Path:
     with Progress(*columns) as progress, (run / "log.jsonl").open("w", encoding="utf-8") as log:
         task = progress.add_task("training", total=config.steps)
         running = 0.0
-        for step, (samples, lengths, affect, chosen) in zip(
+        for step, (samples, lengths, places, chosen) in zip(
             range(1, config.steps + 1), Batches(train_clips, pool, config), strict=False
         ):
             model.train()
             model.text.encoder.eval()
             audio = model.audio(samples, lengths)
             text = model.text.project(vectors[chosen])
-            loss = loss_of(model, config, audio, text, affect, caption_affect[chosen])
+            loss = loss_of(model, config, audio, text, places, caption_places[chosen])
             if not torch.isfinite(loss):
                 raise TrainingError(f"the loss became {loss.item()} at step {step}; lower the learning rates")
             optimiser.zero_grad(set_to_none=True)
