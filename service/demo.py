@@ -137,9 +137,12 @@ def _open(library: str | Path, settings: Settings, encoder: Encoder) -> Store:
 
 
 def _refuse_mixing(store: Store, library: str | Path) -> None:
-    """Raise DemoError when the library holds clips that were not spoken by the demo."""
-    own = store.count().clips - store.count(_SPOKEN).clips
-    if own:
+    """Raise DemoError when the library holds clips and none of them was spoken by the demo.
+
+    A clip that somebody added to the demo's library is no reason to refuse that library.
+    """
+    own = store.count().clips
+    if own and not store.count(_SPOKEN).clips:
         raise DemoError(
             f"The library {library} holds {own} clips of yours, and the demo would add {samples.COUNT} "
             f"synthetic ones. Serve it as it is (emotionrank serve --library {library}), add recordings to it "

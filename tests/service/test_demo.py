@@ -20,6 +20,7 @@ from rich.console import Console
 
 from encoders import bundle as bundles
 from encoders.encoder import Encoder
+from index.build import build
 from index.errors import LibraryInvalid, LibraryMismatch, LibraryNotFound
 from index.open import open_store
 from service import demo, samples
@@ -200,6 +201,16 @@ def test_spoken_clips_are_not_mixed_into_a_library_of_own_recordings(
     with open_store(tmp_path / "library", bundle=encoder.bundle) as store:
         assert store.count().clips == 3
     assert not (tmp_path / "data").exists()
+
+
+def test_a_clip_of_ones_own_does_not_lock_the_demo_out_of_its_library(
+    spoken: Prepared, recordings: Path, tmp_path: Path, talk: Console, encoder: Encoder
+) -> None:
+    shutil.copytree(Path(spoken.library).parent, tmp_path / "data")
+    with open_store(tmp_path / "data" / "library", bundle=encoder.bundle) as store:
+        build(store, encoder, [recordings], threads=1)
+    prepared = demo.prepare(Settings(data=tmp_path / "data"), None, encoder, talk)
+    assert prepared.clips == spoken.clips + 3
 
 
 def test_a_demo_library_of_another_bundle_says_what_to_delete(
