@@ -1,6 +1,7 @@
 """Libraries' contents for the tests: made from random unit vectors, so that no encoder is needed."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from encoders.affect import Affect
 from encoders.bundle import REQUIRED, Bundle, BundleInfo
 from encoders.encoder import EncodedSegment
-from index.records import Metadata, NewClip
+from index.records import Hit, Metadata, NewClip
 
 Vectors = npt.NDArray[np.float32]
 
@@ -56,3 +57,23 @@ def normal(vector: Sequence[float] | Vectors) -> Vectors:
     """Return the unit vector of the same direction."""
     array = np.asarray(vector, np.float64)
     return (array / np.linalg.norm(array)).astype(np.float32)
+
+
+Scan = list[tuple[str, float, float]]
+
+
+def agrees(hits: Sequence[Hit], scan: Scan, k: int) -> bool:
+    """Say whether hits are the first `k` of a scan over everything, (clip, start, score) in the right order.
+
+    Scores that differ by less than a rounding error may stand in either order.
+    """
+    scores = {(clip, start): score for clip, start, score in scan}
+    own = [scores.get((hit.clip.id, hit.start), math.nan) for hit in hits]
+    best = [score for _, _, score in scan[:k]]
+    found = [hit.score for hit in hits]
+    return (
+        len(hits) == len(best)
+        and len({(hit.clip.id, hit.start) for hit in hits}) == len(hits)
+        and np.allclose(found, best, rtol=0, atol=1e-6)
+        and np.allclose(found, own, rtol=0, atol=1e-6)
+    )
