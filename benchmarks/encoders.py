@@ -59,7 +59,8 @@ def main() -> None:
             start = time.perf_counter()
             build(store, encoder, [source], threads=cores)
             rows.append(("index build again, nothing new, a clip", (time.perf_counter() - start) / CLIPS))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}, {time.strftime('%Y-%m-%d')}")
     print(f"{'':42}{'ms':>8}{'x bare':>8}")
     for name, seconds in rows:
         print(f"{name:42}{seconds * 1000:8.1f}{seconds / bare:8.2f}")

@@ -40,9 +40,7 @@ def rank_n_contrast(similarity: Tensor, distance: Tensor) -> Tensor:
     return (torch.gather(running, 1, group_end) - ranked).mean()
 
 
-def cross_modal_rnc(
-    audio: Tensor, text: Tensor, audio_place: Tensor, text_place: Tensor, temperature: float
-) -> Tensor:
+def cross_modal_rnc(audio: Tensor, text: Tensor, audio_place: Tensor, text_place: Tensor, temperature: float) -> Tensor:
     """Mean of audio-to-text and text-to-audio Rank-N-Contrast on unit embeddings [n, dim] and [m, dim].
 
     The places [n, axes] and [m, axes] are on any common scale. The captions of a batch need not be one a clip: further
