@@ -7,6 +7,7 @@ import pytest
 
 from encoders.affect import HIGH, LOW
 from model_export import captions
+from model_export.emotions import affect_of, dominance_of
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +62,27 @@ def test_grammar_is_english_enough(pool: list[captions.Caption]) -> None:
 def test_a_caption_near_an_affect_is_near_it(pool: list[captions.Caption]) -> None:
     sampler = captions.Sampler(pool)
     rng = np.random.default_rng(0)
-    for place in ([2.0, 6.0], [6.0, 6.0], [4.0, 4.0], [2.0, 2.5]):
-        drawn = np.array([pool[sampler.near(np.array(place), rng)].affect for _ in range(50)])
+    for place in ([2.4, 5.8, 4.8], [6.2, 5.8, 5.2], [4.0, 4.0, 4.0], [2.2, 3.2, 3.0]):
+        drawn = sampler.places[[sampler.near(np.array(place), rng) for _ in range(50)]]
         assert np.abs(drawn.mean(axis=0) - place).max() < 0.5
+
+
+def test_anger_and_fear_share_a_place_of_the_plane_and_not_their_captions(pool: list[captions.Caption]) -> None:
+    sampler = captions.Sampler(pool)
+    rng = np.random.default_rng(0)
+    for emotion, other in (("anger", "afraid"), ("fear", "angry")):
+        place = np.array([*affect_of(emotion), dominance_of(emotion)])
+        terms = [pool[sampler.near(place, rng)].term for _ in range(60)]
+        assert other not in terms, emotion
 
 
 def test_captions_from_anywhere_are_spread_evenly_not_as_the_pool_is(pool: list[captions.Caption]) -> None:
     sampler = captions.Sampler(pool)
-    drawn = sampler.affects[sampler.anywhere(4000, np.random.default_rng(0))]
+    drawn = sampler.places[sampler.anywhere(4000, np.random.default_rng(0))]
 
     def unevenness(affects: np.ndarray) -> float:
         counts, *_ = np.histogram2d(affects[:, 0], affects[:, 1], bins=6, range=[[1, 7], [1, 7]])
         filled = counts[counts > 0]
         return float(filled.std() / filled.mean())
 
-    assert unevenness(drawn) < 0.8 * unevenness(sampler.affects)
+    assert unevenness(drawn) < 0.8 * unevenness(sampler.places)
