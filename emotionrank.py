@@ -34,12 +34,11 @@ COMMANDS: dict[str, Command] = {
     "search": Command("index.commands:search", "Search a library by a prompt."),
     "describe": Command("index.commands:describe", "Say what recordings feel like, over time."),
     "embed": Command("encoders.commands:embed", "Write embeddings and affect of audio or text to a file."),
-    "corpus": Command("model_export.commands:corpus", "Read a labelled corpus into a manifest (extra: train)."),
+    "corpus": Command("model_export.commands:corpus", "Read a labelled corpus into a manifest."),
     "train": Command("model_export.commands:train", "Train the encoders (extra: train)."),
     "evaluate": Command("model_export.commands:evaluate", "Measure a bundle on a labelled corpus (extra: train)."),
     "export": Command("model_export.commands:export", "Write a checkpoint as a bundle (extra: train)."),
 }
-TRAIN_EXTRA = "pip install 'emotionrank[train]'"
 
 
 class LazyGroup(TyperGroup):
@@ -54,14 +53,7 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].target.split(":")
-        try:
-            command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
-        except ModuleNotFoundError as error:
-            if module != "model_export.commands":
-                raise
-            raise MissingExtraError(
-                f"`{cmd_name}` needs {error.name}, which is not installed; run: {TRAIN_EXTRA}"
-            ) from error
+        command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
         command.name = cmd_name
         return command
 
@@ -78,12 +70,6 @@ class LazyGroup(TyperGroup):
         formatter.write_text(
             "Every setting is also an environment variable EMOTIONRANK_<NAME>. Start with: emotionrank demo"
         )
-
-
-class MissingExtraError(EmotionRankError):
-    """A command of an optional part that is not installed."""
-
-    code = "extra-missing"
 
 
 app = typer.Typer(cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -112,13 +98,6 @@ def main() -> None:
     except EmotionRankError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1 if isinstance(error, InputError) else 2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (head, say) has left; that is no error of ours.
-        sys.stderr.close()
-        sys.exit(141)
 
 
 if __name__ == "__main__":

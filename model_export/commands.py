@@ -1,6 +1,9 @@
 """The command line of training: corpus prepare, train, evaluate, export."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,16 +13,32 @@ from rich.table import Table
 
 from encoders import bundle
 from encoders.encoder import Encoder
+from encoders.errors import OutputError
 from model_export import corpora, manifest
-from model_export.corpora.emodb import CUT
-from model_export.errors import TrainingError
-
-LICENCE = "CC-BY-NC-SA-4.0"
+from model_export.errors import MissingExtraError, TrainingError
 
 corpus = typer.Typer(no_args_is_help=True, help="Read labelled corpora into manifests.")
 train = typer.Typer(help="Train the encoders.")
 evaluate = typer.Typer(help="Measure a bundle on a labelled corpus.")
 export = typer.Typer(help="Write a checkpoint as a bundle.")
+
+
+@contextmanager
+def extra() -> Iterator[None]:
+    """Turn a missing library of the extra `train` into a sentence that says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"this needs {error.name}: pip install 'emotionrank[train]'") from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the output that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 @corpus.callback()
@@ -35,7 +54,8 @@ def prepare(
 ) -> None:
     """Read a corpus in its official layout into one manifest (csv)."""
     rows = corpora.prepare(name, root)
-    manifest.write(rows, output)
+    with writing(output):
+        manifest.write(rows, output)
     speakers = len({row.speaker for row in rows})
     typer.echo(f"{output}: {len(rows)} clips of {speakers} speakers")
 
@@ -52,7 +72,8 @@ def _train(
     seed: Annotated[int, typer.Option(help="Of weights, crops, captions and the speaker split.")] = 0,
 ) -> None:
     """Train both encoders; the run's folder gets the configuration, a log and the checkpoint."""
-    from model_export import train as training
+    with extra():
+        from model_export import train as training
 
     config = training.Config(
         manifests=tuple(str(path) for path in manifests),
@@ -63,24 +84,28 @@ def _train(
         threads=threads,
         seed=seed,
     )
-    typer.echo(f"checkpoint: {training.train(config, run)}")
+    if run.exists() and any(run.glob("checkpoint.pt")):
+        raise TrainingError(f"{run} holds a finished or stopped run; choose a new folder, so that none is overwritten")
+    with writing(run):
+        typer.echo(f"checkpoint: {training.train(config, run)}")
 
 
 @export.command()
 def _export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
     output: Annotated[Path, typer.Option(help="The folder of the new bundle.")],
-    name: Annotated[str, typer.Option(help="The bundle's name.")] = "emotionrank-base",
-    version: Annotated[str, typer.Option(help="The bundle's version.")] = "1.0.0",
-    licence: Annotated[str, typer.Option(help="SPDX name: what the training data allows.")] = LICENCE,
+    licence: Annotated[str, typer.Option(help="SPDX name of what the training data allows; goes into the bundle.")],
+    name: Annotated[str, typer.Option(help="The bundle's name (default: that of its folder).")] = "",
+    version: Annotated[str, typer.Option(help="The bundle's version.")] = "0.1.0",
     int8: Annotated[bool, typer.Option(help="Store matrices as int8.")] = True,
 ) -> None:
     """Export to ONNX, check against torch, shrink, and seal as a bundle."""
-    from model_export import export as exporting
-    from model_export import train as training
+    with extra():
+        from model_export import export as exporting
+        from model_export import train as training
 
-    if output.exists() and any(output.iterdir()):
-        raise TrainingError(f"{output}: is not empty; choose a new folder, so that no bundle in use is overwritten")
+    if output.exists():
+        raise TrainingError(f"{output} is there already; choose a new folder, so that no bundle in use is overwritten")
     model, saved = training.load(checkpoint)
     provenance = {
         **saved["provenance"],
@@ -88,9 +113,21 @@ def _export(
         "seed": saved["config"]["seed"],
         "validation_tau": saved["validation"],
     }
-    made = exporting.export(
-        model, output, name=name, version=version, licence=licence, provenance=provenance, int8=int8
-    )
+    partial = output.with_name(output.name + ".partial")
+    with writing(output):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        exporting.export(
+            model,
+            partial,
+            name=name or output.resolve().name,
+            version=version,
+            licence=licence,
+            provenance=provenance,
+            int8=int8,
+        )
+        partial.rename(output)
+    made = bundle.load(output)
     size = sum(path.stat().st_size for path in output.iterdir()) / 1e6
     typer.echo(f"{output}: {made.info.name} {made.info.version}, {size:.1f} MB, fingerprint {made.fingerprint[:12]}")
 
@@ -106,16 +143,21 @@ def _evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure how true a bundle's ranking is; clips that a copy of the corpus holds only in part are left out."""
-    from model_export import evaluate as evaluating
+    with extra():
+        from model_export import evaluate as evaluating
 
-    rows = [row for row in manifest.read(manifest_file) if row.intensity != CUT]
     encoder = Encoder.load(bundle_path or bundle.default_path())
+    heard = encoder.bundle.info.provenance
+    rows, left_out = evaluating.judged(manifest.read(manifest_file), heard)
+    if left_out:
+        typer.echo(f"{left_out} clips of speakers that this bundle was trained on are left out", err=True)
     clips = evaluating.from_file(rows, embeddings) if embeddings else evaluating.embed(rows, encoder)
     scores = evaluating.evaluate(clips, encoder)
     if output:
-        output.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        with writing(output):
+            output.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(scores, indent=2))
+        typer.echo(json.dumps(scores, indent=2, allow_nan=False))
     else:
         _print(scores)
 

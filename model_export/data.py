@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 from rich.progress import track
 
 from encoders.audio import decode
@@ -45,12 +46,17 @@ def load(rows: list[Row], threads: int = 2) -> Clips:
 
     def one(row: Row) -> npt.NDArray[np.float16] | str:
         try:
-            return decode(row.path).astype(np.float16)
+            samples = decode(row.path)
+            # The front end sets the level anyway; at full scale nothing overflows or drowns in float16.
+            scaled: npt.NDArray[np.float16] = (samples / np.abs(samples).max()).astype(np.float16)
+            return scaled
         except AudioError as error:
             return str(error)
 
     with ThreadPoolExecutor(threads) as pool:
-        loaded = list(track(pool.map(one, rows), "decoding", total=len(rows), transient=True))
+        loaded = list(
+            track(pool.map(one, rows), "decoding", total=len(rows), transient=True, console=Console(stderr=True))
+        )
     failures = [result for result in loaded if isinstance(result, str)]
     if failures:
         listed = "\n  ".join(failures[:20])

@@ -1,10 +1,11 @@
 """What can go wrong in training and export, beyond the errors of `encoders`.
 
 EmotionRankError
-TrainingError         "training-failed"     the run cannot start or go on (settings, data, disk)
-CorpusError         "corpus-invalid"      a corpus folder or a manifest is not what it should be
-BackboneError       "backbone-invalid"    a pretrained encoder is missing or unreadable
-ExportError         "export-failed"       the exported graph does not agree with torch
+  TrainingError         "training-failed"     the run cannot start or go on (settings, data, disk)
+    CorpusError         "corpus-invalid"      a corpus folder or a manifest is not what it should be
+    BackboneError       "backbone-invalid"    a pretrained encoder is missing or unreadable
+    ExportError         "export-failed"       an exported graph does not agree with torch
+  MissingExtraError     "extra-missing"       a library of the extra `train` is not installed
 """
 
 from typing import ClassVar
@@ -28,6 +29,12 @@ class BackboneError(TrainingError):
     """A pretrained encoder that is missing or unreadable."""
 
     code: ClassVar[str] = "backbone-invalid"
+
+
+class MissingExtraError(EmotionRankError):
+    """A library of the extra `train` that is not installed."""
+
+    code: ClassVar[str] = "extra-missing"
 
 
 class ExportError(TrainingError):

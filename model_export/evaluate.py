@@ -1,7 +1,7 @@
 """How true a bundle's ranking is on a labelled corpus, measured through the very encoders that serve.
 
 - *affect*: Kendall's tau-b and Lin's concordance (CCC) of the read-out against the labels.
-- *graded prompts*: the protocol of EmotionRankCLAP (arXiv 2505.23732, section 4): prompts written at graded levels of
+- *graded prompts*: after the protocol of EmotionRankCLAP (arXiv 2505.23732): prompts written at graded levels of
   one attribute (`graded_prompts.csv`; none is in the training grammar) retrieve clips; tau-b between the level asked
   for and the label of what came.
 - *emotions*: for plain prompts, the share of the wanted emotion among the ten best clips, beside its share in the
@@ -13,7 +13,8 @@ Intervals are 95 % bootstrap percentiles over clips (affect) or prompts (graded)
 """
 
 import csv
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from scipy.stats import kendalltau
 
 from encoders.encoder import Encoder
 from encoders.errors import AudioError
+from model_export.corpora.emodb import CUT
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 
@@ -35,6 +37,7 @@ Floats = npt.NDArray[np.float32]
 GRADED = Path(__file__).with_name("graded_prompts.csv")
 AXES = ("valence", "arousal")
 TOP = 10
+MINIMUM = 3 * TOP
 EMOTION_PROMPTS = {
     "an angry, furious voice": "anger",
     "a sad, tired voice": "sadness",
@@ -75,13 +78,36 @@ def embed(rows: list[Row], encoder: Encoder) -> Embedded:
 
 def from_file(rows: list[Row], path: Path) -> Embedded:
     """Take embeddings that `emotionrank embed audio` wrote, by file name; CorpusError when a clip is missing."""
-    with np.load(path) as arrays:
-        place = {Path(str(name)).stem: index for index, name in enumerate(arrays["path"])}
-        missing = [row.path.stem for row in rows if row.path.stem not in place]
-        if missing:
-            raise CorpusError(f"{path}: {len(missing)} clips of the manifest are not in it, the first is {missing[0]}")
-        order = [place[row.path.stem] for row in rows]
-        return Embedded(rows, arrays["embedding"][order], arrays["affect"][order])
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in ("path", "embedding", "affect")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CorpusError(f"{path}: not a file of `emotionrank embed audio` ({error})") from error
+    place = {Path(str(name)).stem: index for index, name in enumerate(arrays["path"])}
+    if len(place) < len(arrays["path"]):
+        raise CorpusError(f"{path}: holds two files of one name; embed the corpus' folder alone")
+    missing = [row.path.stem for row in rows if row.path.stem not in place]
+    if missing:
+        raise CorpusError(f"{path}: {len(missing)} clips of the manifest are not in it, the first is {missing[0]}")
+    order = [place[row.path.stem] for row in rows]
+    return Embedded(rows, arrays["embedding"][order], arrays["affect"][order])
+
+
+def judged(rows: list[Row], provenance: Mapping[str, Any]) -> tuple[list[Row], int]:
+    """The rows that are fair to judge a bundle on, and how many of speakers it was trained on are left out.
+
+    Of a corpus that the bundle was trained on, only its validation speakers count; clips that a copy of a corpus holds
+    only in part never do. CorpusError when fewer than MINIMUM remain, or when their labels are all alike.
+    """
+    trained, kept_back = provenance.get("corpora", []), provenance.get("validation_speakers", [])
+    complete = [row for row in rows if row.intensity != CUT]
+    kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back]
+    if len(kept) < MINIMUM:
+        raise CorpusError(f"{len(kept)} complete clips of unheard speakers are too few; at least {MINIMUM} are needed")
+    for axis, name in enumerate(AXES):
+        if len({row.affect[axis] for row in kept}) < 2:
+            raise CorpusError(f"all clips have one {name}: there is no order to measure")
+    return kept, len(complete) - len(kept)
 
 
 def ccc(x: Floats, y: Floats) -> float:
@@ -143,7 +169,7 @@ def graded_scores(clips: Embedded, encoder: Encoder) -> dict[str, Any]:
         scores[name] = {
             "tau": round(tau(levels, came), 3),
             "interval": interval(resampled, len(levels)),
-            "label by level": {
+            "label_by_level": {
                 int(level): round(float(came[levels == level].mean()), 2) for level in np.unique(levels)
             },
         }

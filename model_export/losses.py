@@ -1,4 +1,4 @@
-"""The cross-modal Rank-N-Contrast loss of EmotionRankCLAP (arXiv 2505.23732) and the two it is compared with.
+"""The cross-modal Rank-N-Contrast loss of EmotionRankCLAP (arXiv 2505.23732), and the alignment of pairs beside it.
 
 For anchors i and candidates j with similarity S [n, m] (already divided by the temperature) and affect distance d [n,
 m]:
@@ -11,10 +11,9 @@ section 3.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-# Distances closer than this are a tie: the same pair of labels may give sums that differ in the last bit.
+# Distances are compared in steps of this size: one pair of labels may give sums that differ in the last bit.
 TIE = 1e-5
 
 
@@ -49,13 +48,6 @@ def cross_modal_rnc(audio: Tensor, text: Tensor, audio_place: Tensor, text_place
     similarity = audio @ text.T / temperature
     distance = affect_distance(audio_place, text_place)
     return (rank_n_contrast(similarity, distance) + rank_n_contrast(similarity.T, distance.T)) / 2
-
-
-def symmetric_cross_entropy(audio: Tensor, text: Tensor, temperature: float) -> Tensor:
-    """CLIP's loss (Radford et al. 2021): row i of both [n, dim] belongs together, all else is a negative."""
-    similarity = audio @ text.T / temperature
-    target = torch.arange(len(audio), device=audio.device)
-    return (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target)) / 2
 
 
 def pair_alignment(audio: Tensor, text: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ weights, the config and the corpora). Validation is on speakers that the trainin
 
 import json
 import math
+import pickle
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from scipy.stats import kendalltau
 from tokenizers import Tokenizer
@@ -108,7 +110,9 @@ def _rate(step: int, config: Config) -> float:
 def commit() -> str:
     """The commit of the working tree, "unknown" outside one."""
     try:
-        return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -130,9 +134,10 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
     """The towers of a checkpoint, in evaluation mode, and what was saved beside them."""
     try:
         saved = torch.load(path, weights_only=True)
+        _ = saved["provenance"], saved["step"], saved["validation"]
         model = towers.build(dropout=saved["config"]["dropout"], train_from_block=saved["config"]["train_from_block"])
         model.load_state_dict(saved.pop("model"))
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
     return model.eval(), saved
 
@@ -230,7 +235,10 @@ def train(config: Config, run: Path) -> Path:
         TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress, (run / "log.jsonl").open("w", encoding="utf-8") as log:
+    with (
+        Progress(*columns, console=Console(stderr=True)) as progress,
+        (run / "log.jsonl").open("w", encoding="utf-8") as log,
+    ):
         task = progress.add_task("training", total=config.steps)
         running = 0.0
         for step, (samples, lengths, places, chosen) in zip(

@@ -9,6 +9,7 @@ import pytest
 from encoders.encoder import Encoder
 from model_export import corpora, evaluate
 from model_export.errors import CorpusError
+from model_export.manifest import Row
 
 
 def test_concordance_is_one_for_equals_and_falls_with_an_offset() -> None:
@@ -73,9 +74,38 @@ def test_embeddings_of_the_command_line_and_of_the_encoder_score_alike(
     np.savez(tmp_path / "out.npz", path=names, embedding=clips.embedding[::-1], affect=clips.affect[::-1])
     read = evaluate.from_file(rows, tmp_path / "out.npz")
     np.testing.assert_array_equal(read.embedding, clips.embedding)
-    scores = evaluate.evaluate(read, encoder)
-    assert scores["clips"] == 3
-    assert scores["emotions"]["bored and indifferent"] == {"emotion": "boredom", "hits": 1, "chance": 3.3}
+    np.testing.assert_array_equal(read.affect, clips.affect)
     np.savez(tmp_path / "less.npz", path=names[:1], embedding=clips.embedding[:1], affect=clips.affect[:1])
     with pytest.raises(CorpusError, match="2 clips"):
         evaluate.from_file(rows, tmp_path / "less.npz")
+
+
+def rows_of(corpus: str, speaker: str, count: int, intensity: str = "") -> list[Row]:
+    return [Row(Path(f"{n}.wav"), corpus, speaker, "", "anger", intensity, 1 + n % 6, 2 + n % 5) for n in range(count)]
+
+
+def test_a_bundle_is_not_judged_on_speakers_it_was_trained_on_nor_on_clips_that_are_cut() -> None:
+    provenance = {"corpora": ["a"], "validation_speakers": ["a-2"]}
+    rows = rows_of("a", "a-1", 50) + rows_of("a", "a-2", 40) + rows_of("b", "b-1", 30) + rows_of("b", "b-2", 9, "cut")
+    kept, left_out = evaluate.judged(rows, provenance)
+    assert ({row.speaker for row in kept}, left_out) == ({"a-2", "b-1"}, 50)
+    assert evaluate.judged(rows, {})[1] == 0
+
+
+def test_too_few_clips_and_labels_without_an_order_are_refused() -> None:
+    with pytest.raises(CorpusError, match="too few"):
+        evaluate.judged(rows_of("a", "a-1", 50), {"corpora": ["a"], "validation_speakers": []})
+    flat = [Row(Path("x.wav"), "a", "a-1", "", "anger", "", 4.0, float(n % 3 + 1)) for n in range(40)]
+    with pytest.raises(CorpusError, match="one valence"):
+        evaluate.judged(flat, {})
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_file_that_holds_no_embeddings_is_refused_by_name(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "out.npz"
+    if content is None:
+        np.savez(path, text=np.array(["a calm voice"]))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"out\.npz"):
+        evaluate.from_file(rows_of("a", "a-1", 3), path)

@@ -42,7 +42,7 @@ def test_padding_changes_nothing(seconds: float, padding: int, seed: int) -> Non
     # What lies in the padding must not matter either.
     padded, same = LogMel()(torch.cat([samples, torch.randn(1, padding)], dim=1), length)
     assert frames == same
-    torch.testing.assert_close(padded[:, :, : alone.shape[2]], alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(padded[:, :, : alone.shape[2]], alone, atol=1e-4, rtol=0)
     assert not padded[:, :, int(frames) :].any()
 
 
