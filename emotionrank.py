@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from encoders.errors import EmotionRankError, InputError
+from encoders.errors import AudioError, EmotionRankError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def main() -> None:
         app()
     except EmotionRankError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1 if isinstance(error, InputError) else 2)
+        # A recording that cannot be used is a failed input; a prompt, a filter or a setting is wrong use.
+        sys.exit(1 if isinstance(error, AudioError) else 2)
 
 
 if __name__ == "__main__":

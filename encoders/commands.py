@@ -49,11 +49,11 @@ def audio(
     files: Annotated[list[Path], typer.Argument(show_default=False, help="Audio files of any common kind.")],
     output: Output,
     bundle: BundleFolder = None,
-    workers: Annotated[
+    threads: Annotated[
         int | None,
         typer.Option(
             min=1,
-            envvar="EMOTIONRANK_WORKERS",
+            envvar="EMOTIONRANK_THREADS",
             show_default="one for each core",
             help="How many files are worked on at once.",
         ),
@@ -77,7 +77,7 @@ def audio(
         except InputError as error:
             return error
 
-    rows = _in_order(row, files, workers or available_cpus())
+    rows = _in_order(row, files, threads or available_cpus())
     _write(output, "path", [str(file) for file in files], rows, encoder, as_json)
 
 
@@ -114,15 +114,15 @@ def text(
 
 
 def _in_order(
-    work: Callable[[Path], _Row | InputError], files: Iterable[Path], workers: int
+    work: Callable[[Path], _Row | InputError], files: Iterable[Path], threads: int
 ) -> Iterator[_Row | InputError]:
-    """Yield `work` of each file in the order given; `workers` threads run a few files ahead of the reader."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="embed")
+    """Yield `work` of each file in the order given; `threads` threads run a few files ahead of the reader."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
     flying: deque[Future[_Row | InputError]] = deque()
     try:
         for file in files:
             flying.append(pool.submit(work, file))
-            if len(flying) > 2 * workers:
+            if len(flying) > 2 * threads:
                 yield flying.popleft().result()
         while flying:
             yield flying.popleft().result()

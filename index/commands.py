@@ -26,9 +26,9 @@ from index.open import open_store
 from index.prompts import PromptBank
 from index.sources import Failure
 
-index = typer.Typer(help="Make and look after a library.", no_args_is_help=True)
-search = typer.Typer()
-describe = typer.Typer()
+index = typer.Typer(add_completion=False, help="Make and look after a library.", no_args_is_help=True)
+search = typer.Typer(add_completion=False)
+describe = typer.Typer(add_completion=False)
 
 LibraryOption = Annotated[
     Path,

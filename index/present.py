@@ -121,7 +121,7 @@ def print_drift(found: Sequence[Drift]) -> None:
     for item in found:
         print(f"{item.kind}: {item.message}")
     if not found:
-        print("no drift: the catalog, the embeddings, the vectors and the audio files agree")
+        print("no drift: the catalog, the embeddings and the vectors agree, and every audio file is there")
 
 
 def description_json(found: Description) -> dict[str, Any]:

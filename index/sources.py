@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from index.errors import SourceError
@@ -265,4 +265,7 @@ def _recording(manifest: Path, cells: dict[str, JsonScalar], where: str) -> Reco
     path = cells.pop(PATH, None)
     if not isinstance(path, str):
         return Failure(where, f"{where} has no path.")
-    return Recording(manifest.parent / path, path, cells)
+    # A path beside the manifest is a good name; one that leads elsewhere would tell how this machine is laid out.
+    given = PurePath(path)
+    name = given.name if given.is_absolute() or ".." in given.parts else given.as_posix()
+    return Recording(manifest.parent / path, name, cells)

@@ -17,10 +17,10 @@ from encoders.errors import OutputError
 from model_export import corpora, manifest
 from model_export.errors import MissingExtraError, TrainingError
 
-corpus = typer.Typer(no_args_is_help=True, help="Read labelled corpora into manifests.")
-train = typer.Typer(help="Train the encoders.")
-evaluate = typer.Typer(help="Measure a bundle on a labelled corpus.")
-export = typer.Typer(help="Write a checkpoint as a bundle.")
+corpus = typer.Typer(add_completion=False, no_args_is_help=True, help="Read labelled corpora into manifests.")
+train = typer.Typer(add_completion=False, help="Train the encoders.")
+evaluate = typer.Typer(add_completion=False, help="Measure a bundle on a labelled corpus.")
+export = typer.Typer(add_completion=False, help="Write a checkpoint as a bundle.")
 
 
 @contextmanager

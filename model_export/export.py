@@ -175,6 +175,7 @@ def export(
         ExportError: the output cannot be written, or a graph differs from torch (nothing is sealed unchecked).
         BundleError: the sealed bundle does not load.
     """
+    target.mkdir(parents=True, exist_ok=True)
     towers: list[tuple[str, Exported, tuple[str, str], Callable[[int, int, int], Example]]] = [
         ("audio", Exported(model.audio, model), ("samples", "lengths"), audio_example),
         ("text", Exported(model.text, model), ("input_ids", "attention_mask"), text_example),

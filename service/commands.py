@@ -19,6 +19,7 @@ def _option(name: str) -> OptionInfo:
     default = "" if field.default_factory or field.default is None else f" Default: {field.default}."
     option: OptionInfo = typer.Option(
         f"--{name.replace('_', '-')}",
+        *(("-l",) if name == "library" else ()),
         envvar=f"{PREFIX}{name.upper()}",
         help=f"{field.description}{default}",
         show_default=False,

@@ -377,7 +377,7 @@ def _check_header(path: Path, application: int, version: int) -> None:
 def _mismatch(path: Path, properties: dict[str, str], bundle: Bundle) -> LibraryError:
     return LibraryMismatch(
         f"the library {path} was made with the bundle {properties['bundle_name']} "
-        f"{properties['bundle_version']} (fingerprint {properties['fingerprint'][:12]}), and cannot be searched "
+        f"{properties['bundle_version']} (fingerprint {properties['fingerprint'][:12]}), and cannot be used "
         f"with {bundle.info.name} {bundle.info.version} ({bundle.fingerprint[:12]}): their embeddings do not "
         "compare. Name the library's own bundle with --bundle or EMOTIONRANK_BUNDLE, or build a new library: "
         "emotionrank index build SOURCE... --library NEW_FOLDER"

@@ -29,7 +29,7 @@ def clips(tmp_path: Path) -> list[Path]:
 
 def test_audio_rows_are_in_the_order_given(encoder: Encoder, clips: list[Path], tmp_path: Path) -> None:
     output = tmp_path / "out.npz"
-    result = run(embed, ["audio", *map(str, clips), "--output", str(output), "--workers", "3"])
+    result = run(embed, ["audio", *map(str, clips), "--output", str(output), "--threads", "3"])
     assert result.exit_code == 0, result.output
     with np.load(output) as arrays:
         assert set(arrays) == {"path", "embedding", "affect"}
@@ -120,7 +120,7 @@ def test_a_prompt_file_without_prompts_is_an_error(tmp_path: Path, data: bytes, 
         ["audio", "a.wav"],
         ["audio", "a.wav", "-o", "nowhere/out.npz"],
         ["audio", "a.wav", "-o", "."],
-        ["audio", "a.wav", "-o", "out.npz", "--workers", "0"],
+        ["audio", "a.wav", "-o", "out.npz", "--threads", "0"],
         ["text", "--prompts", "missing.txt", "-o", "out.npz"],
         ["image"],
     ],

@@ -197,3 +197,13 @@ def test_names_that_are_not_unicode_are_still_walked(tmp_path: Path) -> None:
         pass
     (found,) = recordings([tmp_path])
     assert found.name == "\udcff.wav"
+
+
+def test_a_manifest_names_clips_without_telling_where_they_lie(tmp_path: Path) -> None:
+    manifest = tmp_path / "deep" / "manifest.csv"
+    manifest.parent.mkdir()
+    inside, beside, away = "sub/one.wav", "../two.wav", str(tmp_path / "three.wav")
+    manifest.write_text(f"path\n{inside}\n{beside}\n{away}\n", encoding="utf-8")
+    found = [item for item in recordings([manifest]) if isinstance(item, Recording)]
+    assert [item.name for item in found] == ["sub/one.wav", "two.wav", "three.wav"]
+    assert found[2].path == Path(away)
