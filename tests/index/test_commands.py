@@ -114,7 +114,7 @@ def test_search_takes_a_filter(run: Any, library: Path) -> None:
     ran = run("search", "a calm voice", "-l", library, "--filter", '{"speaker": "99"}')
     assert (ran.code, ran.output, ran.errors) == (0, "", "no hits\n")
     ran = run("search", "a calm voice", "-l", library, "--filter", "speaker=01")
-    assert (ran.code, ran.output) == (1, "")
+    assert (ran.code, ran.output) == (2, "")
     assert ran.errors.startswith("error: the filter is no JSON")
 
 
@@ -184,7 +184,7 @@ def test_wrong_use_ends_with_2_and_a_library_that_cannot_be_used_too(
     assert run("search", "x", "-l", library, "-k", 0).code == 2
     assert run("index", "build", "-l", library).code == 2
     ran = run("search", "  ", "-l", library)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "prompt is empty" in ran.errors
 
 
