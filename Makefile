@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs/base
-CORPORA ?= ../shared/corpora
+CORPORA ?= corpora
 
 .PHONY: help demo serve test test-slow test-corpus lint format bench train clean
 

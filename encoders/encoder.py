@@ -1,8 +1,8 @@
 """The two encoders of a bundle: sound or prompts in, unit vectors of one shared space and affect out.
 
 An `Encoder` may be called from several threads at once. The same input gives the same vector whatever is encoded
-beside it: clips go through the model one window at a time (a quantised model's scales would span a batch, and
-batching sound gains nothing on CPUs), and the text model's batches are padded behind a mask.
+beside it: clips go through the model one window at a time (batching sound gains nothing on CPUs, and a bundle
+whose activations are quantised would scale them over the batch), and the text model's batches are padded behind a mask.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence

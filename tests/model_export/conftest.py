@@ -1,5 +1,6 @@
 """Small towers with random weights, and miniature corpora in their official layouts."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def speak(path: Path, seed: int, pitch: float = 120.0) -> None:
     """Write half a second of a made voice as wav."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(media(voice(0.6, pitch=pitch, seed=seed)))
+
+
+@pytest.fixture
+def real_corpora() -> Path:
+    """Return the folder of the labelled corpora; a test without one is skipped, a wrong one is an error."""
+    folder = os.environ.get("EMOTIONRANK_CORPORA")
+    if not folder:
+        pytest.skip("EMOTIONRANK_CORPORA is not set: it names the folder with emodb/, ravdess/ and nemo/")
+    assert Path(folder).is_dir(), f"EMOTIONRANK_CORPORA={folder} is no folder"
+    return Path(folder)
 
 
 @pytest.fixture

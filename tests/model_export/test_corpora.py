@@ -1,6 +1,5 @@
 """Official layouts to one manifest."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from encoders.affect import Affect
 from model_export import corpora, manifest
 from model_export.emotions import MEANS, affect_of
 from model_export.errors import CorpusError
-
-CORPORA = Path(os.environ.get("EMOTIONRANK_CORPORA", Path(__file__).parents[3] / "shared" / "corpora"))
 
 
 def test_ravdess_is_read_by_its_stems_and_leaves_out_song_and_video(ravdess: Path) -> None:
@@ -106,8 +103,6 @@ def test_a_manifest_without_a_column_or_without_rows_is_refused(tmp_path: Path) 
 
 @pytest.mark.corpus
 @pytest.mark.parametrize(("name", "clips", "speakers"), [("ravdess", 1439, 24), ("nemo", 4481, 9), ("emodb", 535, 10)])
-def test_the_real_corpora_are_read_whole(name: str, clips: int, speakers: int) -> None:
-    if not (CORPORA / name).is_dir():
-        pytest.skip(f"{CORPORA / name} is not there; set EMOTIONRANK_CORPORA")
-    rows = corpora.prepare(name, CORPORA / name)
+def test_the_real_corpora_are_read_whole(name: str, clips: int, speakers: int, real_corpora: Path) -> None:
+    rows = corpora.prepare(name, real_corpora / name)
     assert (len(rows), len({row.speaker for row in rows})) == (clips, speakers)
