@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model_export.frontend import SAMPLE_RATE
+from encoders.audio import SAMPLE_RATE
 
 SPEED = 0.12  # speed and pitch together, as a tape: at most this share faster or slower
 

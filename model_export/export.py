@@ -26,10 +26,9 @@ from encoders.sessions import open_session
 from model_export import captions
 from model_export.backbones import minilm_folder
 from model_export.errors import ExportError
-from model_export.towers import Exported, Towers
+from model_export.towers import HOP_DUR, WIN_DUR, Exported, Towers
 
 OPSET = 20
-WIN_DUR, HOP_DUR = 4.0, 2.0
 OUTPUTS = ("embedding", "affect")
 TOLERANCE = 1e-4
 SMALLEST_COSINE = 0.995

@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SAMPLE_RATE = 16_000
+from encoders.audio import SAMPLE_RATE
+
 N_FFT = 400
 HOP = 160
 N_MELS = 80

@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model_export.backbones import TextEncoder, WhisperEncoder
+from encoders.affect import HIGH, NEUTRAL
+from model_export.backbones import TextEncoder, WhisperEncoder, sentence_encoder, whisper
 from model_export.frontend import LogMel
 
-NEUTRAL, SPAN = 4.0, 3.0  # 1..7 as centre and half-width
+SPAN = HIGH - NEUTRAL  # the half-width of the scale
+WIN_DUR, HOP_DUR = 4.0, 2.0  # seconds: the windows that a bundle asks for, and the most that validation hears
 
 
 def read_affect(read_out: nn.Module, embedding: Tensor) -> Tensor:
@@ -107,8 +109,6 @@ class Exported(nn.Module):
 
 def build(dim: int = 512, dropout: float = 0.2, train_from_block: int = 1) -> Towers:
     """Towers over the packaged Whisper tiny.en and MiniLM; audio blocks from `train_from_block` on are trainable."""
-    from model_export.backbones import sentence_encoder, whisper
-
     encoder = whisper()
     encoder.freeze_below(train_from_block)
     return Towers(AudioTower(encoder, dim, dropout), TextTower(sentence_encoder(), dim, dropout), dim)

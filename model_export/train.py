@@ -18,15 +18,14 @@ import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from scipy.stats import kendalltau
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from encoders.audio import SAMPLE_RATE
 from model_export import augment, captions, data, losses, manifest, towers
 from model_export.backbones import minilm_folder
 from model_export.errors import TrainingError
-
-MAX_SECONDS = 4.0  # of a clip heard at validation: the bundle's window
+from model_export.evaluate import tau
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,8 @@ def sentence_vectors(encoder: torch.nn.Module, texts: list[str], batch: int = 25
 
 
 def embed_clips(model: towers.Towers, clips: data.Clips, batch: int = 32) -> tuple[Tensor, Tensor]:
-    """Embedding [n, dim] and affect [n, 2] of the first MAX_SECONDS of every clip."""
-    limit = round(MAX_SECONDS * 16_000)
+    """Embedding [n, dim] and affect [n, 2] of the first window of every clip."""
+    limit = round(towers.WIN_DUR * SAMPLE_RATE)
     order = sorted(range(len(clips.samples)), key=lambda i: len(clips.samples[i]))
     embeddings: list[Tensor] = [torch.empty(0)] * len(order)
     model.eval()
@@ -95,7 +94,7 @@ def corpus_tau(clips: data.Clips, affect: npt.NDArray[np.float32]) -> dict[str, 
     for corpus in np.unique(corpora):
         here = corpora == corpus
         for axis, name in enumerate(("valence", "arousal")):
-            taus[name].append(float(kendalltau(affect[here, axis], clips.affect[here, axis]).statistic))
+            taus[name].append(tau(affect[here, axis], clips.affect[here, axis]))
     return {name: float(np.mean(values)) for name, values in taus.items()}
 
 
@@ -261,20 +260,20 @@ def train(config: Config, run: Path) -> Path:
             if step % config.validate_every == 0 or step == config.steps:
                 averaged = cast(towers.Towers, mean.module)
                 _, predicted = embed_clips(averaged, held)
-                tau = corpus_tau(held, predicted.numpy())
+                taus = corpus_tau(held, predicted.numpy())
                 log.write(
-                    json.dumps({"step": step, "loss": round(running, 4), **{k: round(v, 4) for k, v in tau.items()}})
+                    json.dumps({"step": step, "loss": round(running, 4), **{k: round(v, 4) for k, v in taus.items()}})
                     + "\n"
                 )
                 log.flush()
                 progress.update(
-                    task, description=f"tau V {tau['valence']:.2f} A {tau['arousal']:.2f} loss {running:.2f}"
+                    task, description=f"tau V {taus['valence']:.2f} A {taus['arousal']:.2f} loss {running:.2f}"
                 )
                 save(
                     run / "checkpoint.pt",
                     averaged,
                     config,
-                    {"step": step, "validation": tau, "provenance": provenance},
+                    {"step": step, "validation": taus, "provenance": provenance},
                 )
             progress.advance(task)
     return run / "checkpoint.pt"

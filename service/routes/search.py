@@ -114,9 +114,8 @@ def _search_like(
     filter: filters.Filter | None,
     group_by_clip: bool,
 ) -> list[Hit]:
-    embedding, _ = engine.encoder.embed_clip(upload.file, name=upload.name, max_duration=engine.settings.max_duration)
     asked = query.Query(
-        parts=[query.EmbeddingPart(embedding)],
+        parts=[query.AudioPart(upload.file, upload.name, max_duration=engine.settings.max_duration)],
         k=k,
         offset=offset,
         min_score=min_score,
