@@ -34,10 +34,12 @@ COMMANDS: dict[str, Command] = {
     "search": Command("index.commands:search", "Search a library by a prompt."),
     "describe": Command("index.commands:describe", "Say what recordings feel like, over time."),
     "embed": Command("encoders.commands:embed", "Write embeddings and affect of audio or text to a file."),
-    "corpus": Command("model_export.commands:corpus", "Read a labelled corpus into a manifest."),
-    "train": Command("model_export.commands:train", "Train the encoders (extra: train)."),
-    "evaluate": Command("model_export.commands:evaluate", "Measure a bundle on a labelled corpus (extra: train)."),
-    "export": Command("model_export.commands:export", "Write a checkpoint as a bundle (extra: train)."),
+    "corpus": Command("model_export.commands.corpus:corpus", "Read a labelled corpus into a manifest."),
+    "train": Command("model_export.commands.train:train", "Train the encoders (extra: train)."),
+    "evaluate": Command(
+        "model_export.commands.evaluate:evaluate", "Measure a bundle on a labelled corpus (extra: train)."
+    ),
+    "export": Command("model_export.commands.export:export", "Write a checkpoint as a bundle (extra: train)."),
 }
 
 
