@@ -25,7 +25,7 @@ from encoders.audio import SAMPLE_RATE
 from model_export import augment, captions, data, losses, manifest, towers
 from model_export.backbones import minilm_folder
 from model_export.errors import TrainingError
-from model_export.evaluate import tau
+from model_export.evaluation import tau
 
 
 @dataclass(frozen=True, slots=True)

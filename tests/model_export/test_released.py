@@ -10,7 +10,7 @@ from encoders.encoder import Encoder
 from index.build import build
 from index.open import open_store
 from index.query import Query, TextPart, search
-from model_export import corpora, evaluate
+from model_export import corpora, evaluation
 
 RELEASED = Path(bundle.__file__).parents[1] / "models" / "emotionrank-base"
 LETTERS = {"an angry, furious voice": "W", "a sad, tired voice": "T", "a happy, cheerful voice": "F"}
@@ -27,9 +27,9 @@ def test_the_released_bundle_is_whole_and_small() -> None:
 @pytest.mark.timeout(600)
 def test_affect_follows_the_listeners_of_emodb(real_corpora: Path) -> None:
     encoder = Encoder.load(RELEASED)
-    rows, left_out = evaluate.judged(corpora.prepare("emodb", real_corpora / "emodb"), encoder.bundle.info.provenance)
+    rows, left_out = evaluation.judged(corpora.prepare("emodb", real_corpora / "emodb"), encoder.bundle.info.provenance)
     assert (len(rows), left_out) == (395, 0)
-    scores = evaluate.affect_scores(evaluate.embed(rows, encoder))
+    scores = evaluation.affect_scores(evaluation.embed(rows, encoder))
     assert scores["arousal"]["tau"] >= 0.62
     assert scores["valence"]["tau"] >= 0.30
 

@@ -13,31 +13,19 @@ Intervals are 95 % bootstrap percentiles over clips (affect) or prompts (graded)
 """
 
 import csv
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import track
 from scipy.spatial.distance import cdist
-from scipy.stats import kendalltau
 
 from encoders.encoder import Encoder
-from encoders.errors import AudioError
-from model_export.corpora.emodb import CUT
-from model_export.errors import CorpusError
-from model_export.manifest import Row
+from model_export.evaluation.clips import AXES, Embedded
+from model_export.evaluation.measures import Floats, ccc, interval, tau
 
-Floats = npt.NDArray[np.float32]
-
-GRADED = Path(__file__).with_name("graded_prompts.csv")
-AXES = ("valence", "arousal")
+GRADED = Path(__file__).parents[1] / "graded_prompts.csv"
 TOP = 10
-MINIMUM = 3 * TOP
 EMOTION_PROMPTS = {
     "an angry, furious voice": "anger",
     "a sad, tired voice": "sadness",
@@ -49,85 +37,6 @@ EMOTION_PROMPTS = {
     "a neutral, matter-of-fact voice": "neutral",
     "a calm, relaxed voice": "calm",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """Labelled clips with what the encoders made of them: embedding [n, dim], affect [n, 2] on 1..7."""
-
-    rows: list[Row]
-    embedding: Floats
-    affect: Floats
-
-
-def embed(rows: list[Row], encoder: Encoder) -> Embedded:
-    """Embed every clip as a library would; CorpusError names the clips that cannot be."""
-    embeddings, affects, failures = [], [], []
-    for row in track(rows, "embedding", transient=True, console=Console(stderr=True)):
-        try:
-            embedding, affect = encoder.embed_clip(row.path)
-        except AudioError as error:
-            failures.append(str(error))
-            continue
-        embeddings.append(embedding)
-        affects.append(affect)
-    if failures:
-        raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  " + "\n  ".join(failures[:20]))
-    return Embedded(rows, np.array(embeddings, dtype=np.float32), np.array(affects, dtype=np.float32))
-
-
-def from_file(rows: list[Row], path: Path) -> Embedded:
-    """Take embeddings that `emotionrank embed audio` wrote, by file name; CorpusError when a clip is missing."""
-    try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in ("path", "embedding", "affect")}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CorpusError(f"{path}: not a file of `emotionrank embed audio` ({error})") from error
-    place = {Path(str(name)).stem: index for index, name in enumerate(arrays["path"])}
-    if len(place) < len(arrays["path"]):
-        raise CorpusError(f"{path}: holds two files of one name; embed the corpus' folder alone")
-    missing = [row.path.stem for row in rows if row.path.stem not in place]
-    if missing:
-        raise CorpusError(f"{path}: {len(missing)} clips of the manifest are not in it, the first is {missing[0]}")
-    order = [place[row.path.stem] for row in rows]
-    return Embedded(rows, arrays["embedding"][order], arrays["affect"][order])
-
-
-def judged(rows: list[Row], provenance: Mapping[str, Any]) -> tuple[list[Row], int]:
-    """The rows that are fair to judge a bundle on, and how many of speakers it was trained on are left out.
-
-    Of a corpus that the bundle was trained on, only its validation speakers count; clips that a copy of a corpus holds
-    only in part never do. CorpusError when fewer than MINIMUM remain, or when their labels are all alike.
-    """
-    trained, kept_back = provenance.get("corpora", []), provenance.get("validation_speakers", [])
-    complete = [row for row in rows if row.intensity != CUT]
-    kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back]
-    if len(kept) < MINIMUM:
-        raise CorpusError(f"{len(kept)} complete clips of unheard speakers are too few; at least {MINIMUM} are needed")
-    for axis, name in enumerate(AXES):
-        if len({row.affect[axis] for row in kept}) < 2:
-            raise CorpusError(f"all clips have one {name}: there is no order to measure")
-    return kept, len(complete) - len(kept)
-
-
-def ccc(x: Floats, y: Floats) -> float:
-    """Lin's concordance correlation coefficient (1989)."""
-    return float(2 * np.cov(x, y, bias=True)[0, 1] / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
-
-
-def tau(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Kendall's tau-b."""
-    return float(kendalltau(x, y).statistic)
-
-
-def interval(
-    statistic: Callable[[npt.NDArray[np.int64]], float], count: int, rounds: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % bootstrap percentiles of a statistic of resampled indices."""
-    rng = np.random.default_rng(seed)
-    values = [statistic(rng.integers(count, size=count)) for _ in range(rounds)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return round(float(low), 3), round(float(high), 3)
 
 
 def affect_scores(clips: Embedded) -> dict[str, Any]:
