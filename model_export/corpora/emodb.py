@@ -2,8 +2,7 @@
 
 Stem: speaker (2), sentence (3), emotion letter, version. `emodb_va_mean.csv` (columns file, n, valence_mean,
 arousal_mean; sliders 0..100) gives the affect; without it a row has that of its acted category. `manifest.csv` with a
-column `complete` marks clips that some copies of the corpus hold only in part: those get the intensity "cut", so that
-an evaluation can leave them out.
+column `complete` marks clips that some copies of the corpus hold only in part.
 """
 
 import csv
@@ -23,7 +22,6 @@ EMOTIONS = {
     "N": "neutral",
 }
 MALE = {"03", "10", "11", "12", "15"}
-CUT = "cut"
 
 
 def _table(path: Path) -> dict[str, dict[str, str]]:
@@ -58,11 +56,11 @@ def rows(root: Path) -> list[Row]:
                 speaker=f"emodb-{stem[:2]}",
                 gender="male" if stem[:2] in MALE else "female",
                 emotion=emotion,
-                intensity=CUT if complete.get(stem, {}).get("complete", "1") == "0" else "",
                 valence=affect.valence,
                 arousal=affect.arousal,
                 ratings=count,
                 transcript=stem[2:5],
+                complete=complete.get(stem, {}).get("complete", "1") != "0",
             )
         )
     return found

@@ -39,7 +39,6 @@ def rows(root: Path) -> list[Row]:
                     speaker=f"nemo-{record['speaker_id'].strip()}",
                     gender=record["gender"].strip(),
                     emotion=emotion,
-                    intensity="",
                     valence=affect.valence,
                     arousal=affect.arousal,
                     transcript=record["raw_text"].strip(),

@@ -12,7 +12,6 @@ from rich.progress import track
 
 from encoders.encoder import Encoder
 from encoders.errors import AudioError
-from model_export.corpora.emodb import CUT
 from model_export.errors import CorpusError
 from model_export.evaluation.measures import Floats
 from model_export.manifest import Row
@@ -70,7 +69,7 @@ def judged(rows: list[Row], provenance: Mapping[str, Any]) -> tuple[list[Row], i
     only in part never do. CorpusError when fewer than MINIMUM remain, or when their labels are all alike.
     """
     trained, kept_back = provenance.get("corpora", []), provenance.get("validation_speakers", [])
-    complete = [row for row in rows if row.intensity != CUT]
+    complete = [row for row in rows if row.complete and row.labelled]
     kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back]
     if len(kept) < MINIMUM:
         raise CorpusError(f"{len(kept)} complete clips of unheard speakers are too few; at least {MINIMUM} are needed")

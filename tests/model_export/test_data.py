@@ -15,7 +15,7 @@ from tests.sounds import voice
 
 
 def row(corpus: str, speaker: int, emotion: str, gender: str = "female") -> Row:
-    return Row(Path("x.wav"), corpus, f"{corpus}-{speaker}", gender, emotion, "", 4.0, 4.0)
+    return Row(Path("x.wav"), corpus, f"{corpus}-{speaker}", emotion, 4.0, 4.0, gender=gender)
 
 
 @settings(max_examples=40, deadline=None)

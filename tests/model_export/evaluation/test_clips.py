@@ -80,13 +80,15 @@ def test_embeddings_of_the_command_line_and_of_the_encoder_score_alike(
         evaluation.from_file(rows, tmp_path / "less.npz")
 
 
-def rows_of(corpus: str, speaker: str, count: int, intensity: str = "") -> list[Row]:
-    return [Row(Path(f"{n}.wav"), corpus, speaker, "", "anger", intensity, 1 + n % 6, 2 + n % 5) for n in range(count)]
+def rows_of(corpus: str, speaker: str, count: int, complete: bool = True) -> list[Row]:
+    return [
+        Row(Path(f"{n}.wav"), corpus, speaker, "anger", 1 + n % 6, 2 + n % 5, complete=complete) for n in range(count)
+    ]
 
 
 def test_a_bundle_is_not_judged_on_speakers_it_was_trained_on_nor_on_clips_that_are_cut() -> None:
     provenance = {"corpora": ["a"], "validation_speakers": ["a-2"]}
-    rows = rows_of("a", "a-1", 50) + rows_of("a", "a-2", 40) + rows_of("b", "b-1", 30) + rows_of("b", "b-2", 9, "cut")
+    rows = rows_of("a", "a-1", 50) + rows_of("a", "a-2", 40) + rows_of("b", "b-1", 30) + rows_of("b", "b-2", 9, False)
     kept, left_out = evaluation.judged(rows, provenance)
     assert ({row.speaker for row in kept}, left_out) == ({"a-2", "b-1"}, 50)
     assert evaluation.judged(rows, {})[1] == 0
@@ -95,7 +97,7 @@ def test_a_bundle_is_not_judged_on_speakers_it_was_trained_on_nor_on_clips_that_
 def test_too_few_clips_and_labels_without_an_order_are_refused() -> None:
     with pytest.raises(CorpusError, match="too few"):
         evaluation.judged(rows_of("a", "a-1", 50), {"corpora": ["a"], "validation_speakers": []})
-    flat = [Row(Path("x.wav"), "a", "a-1", "", "anger", "", 4.0, float(n % 3 + 1)) for n in range(40)]
+    flat = [Row(Path("x.wav"), "a", "a-1", "anger", 4.0, float(n % 3 + 1)) for n in range(40)]
     with pytest.raises(CorpusError, match="one valence"):
         evaluation.judged(flat, {})
 
