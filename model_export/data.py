@@ -1,4 +1,4 @@
-"""The clips of a training run: decoded once into memory, split by speaker, drawn evenly over corpora and emotions."""
+"""The clips of a training run: decoded once into memory, drawn evenly over corpora and emotions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,25 +62,6 @@ def load(rows: list[Row], threads: int = 2) -> Clips:
         listed = "\n  ".join(failures[:20])
         raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  {listed}")
     return Clips(rows, [samples for samples in loaded if not isinstance(samples, str)])
-
-
-def speaker_split(rows: list[Row], share: float, seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(training, validation) indices: about `share` of each corpus' speakers, of both genders if possible, validate."""
-    rng = np.random.default_rng(seed)
-    held: set[str] = set()
-    for corpus in sorted({row.corpus for row in rows}):
-        by_gender: dict[str, list[str]] = {}
-        for speaker, gender in sorted({(row.speaker, row.gender) for row in rows if row.corpus == corpus}):
-            by_gender.setdefault(gender, []).append(speaker)
-        total = sum(map(len, by_gender.values()))
-        if total < 2:
-            raise CorpusError(f"corpus {corpus} has one speaker only; a speaker-disjoint split needs two")
-        queues = [list(rng.permutation(speakers)) for speakers in by_gender.values()]
-        for k in range(max(1, round(share * total))):
-            queue = max(queues, key=len) if k >= len(queues) else queues[k]
-            held.add(str(queue.pop()))
-    validation = np.array([row.speaker in held for row in rows])
-    return np.flatnonzero(~validation), np.flatnonzero(validation)
 
 
 class BalancedDraw:

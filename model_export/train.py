@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from encoders.audio import SAMPLE_RATE
-from model_export import augment, captions, data, losses, manifest, towers
+from model_export import augment, captions, data, losses, manifest, splits, towers
 from model_export.backbones import minilm_folder
 from model_export.errors import TrainingError
 from model_export.evaluation import tau
@@ -198,7 +198,7 @@ def train(config: Config, run: Path) -> Path:
     rows = [row for path in config.manifests for row in manifest.read(Path(path))]
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    training, validation = data.speaker_split(rows, config.validation_share, config.seed)
+    training, validation = splits.speaker_split(rows, config.validation_share, config.seed)
     if len(training) < config.batch:
         raise TrainingError(f"{len(training)} training clips are fewer than a batch of {config.batch}; use --batch")
     if len({row.emotion for row in rows}) < 2:

@@ -1,4 +1,4 @@
-"""Speaker-disjoint splits, balanced draws, and changes to the sound that leave its length and scale sound."""
+"""Balanced draws, and changes to the sound that leave its length and scale sound."""
 
 from pathlib import Path
 
@@ -16,24 +16,6 @@ from tests.sounds import voice
 
 def row(corpus: str, speaker: int, emotion: str, gender: str = "female") -> Row:
     return Row(Path("x.wav"), corpus, f"{corpus}-{speaker}", emotion, 4.0, 4.0, gender=gender)
-
-
-@settings(max_examples=40, deadline=None)
-@given(speakers=st.integers(2, 24), share=st.floats(0.01, 0.5), seed=st.integers(0, 99))
-def test_no_speaker_is_on_both_sides_and_none_is_lost(speakers: int, share: float, seed: int) -> None:
-    rows = [row("a", s, e, "male" if s % 2 else "female") for s in range(speakers) for e in ("anger", "calm")]
-    rows += [row("b", s, "anger") for s in range(3)]
-    training, validation = data.speaker_split(rows, share, seed)
-    assert sorted([*training, *validation]) == list(range(len(rows)))
-    assert not {rows[i].speaker for i in training} & {rows[i].speaker for i in validation}
-    for corpus in "ab":
-        assert any(rows[i].corpus == corpus for i in validation)
-        assert any(rows[i].corpus == corpus for i in training)
-
-
-def test_one_speaker_cannot_be_split() -> None:
-    with pytest.raises(CorpusError, match="one speaker"):
-        data.speaker_split([row("a", 1, "anger"), row("a", 1, "calm")], 0.2, 0)
 
 
 def test_every_corpus_and_emotion_comes_equally_often() -> None:
