@@ -37,6 +37,14 @@ class Affect(NamedTuple):
         return cls(NEUTRAL + valence * (HIGH - NEUTRAL), NEUTRAL + arousal * (HIGH - NEUTRAL))
 
 
+class AffectRange(NamedTuple):
+    """A rectangle of the plane, `low` to `high`, and with which probability each axis lies within its side."""
+
+    level: float
+    low: Affect
+    high: Affect
+
+
 def rescale(value: float, low: float, high: float) -> float:
     """Bring `value` from a rating scale that runs from `low` to `high` to the scale 1..7; not clipped.
 

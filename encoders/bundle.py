@@ -22,7 +22,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from encoders.affect import HIGH, LOW, Affect
+from encoders.affect import HIGH, LOW, Affect, AffectRange
 from encoders.errors import BundleInvalid, BundleNotFound
 
 FORMAT: Final = 1
@@ -41,6 +41,26 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Scale = Annotated[float, Field(ge=LOW, le=HIGH, allow_inf_nan=False)]
 
 
+class AffectInterval(BaseModel):
+    """How far the label of an unseen speaker's clip may lie from the affect that the audio encoder reads.
+
+    With probability `level` it lies within `valence` and `arousal` (half widths on 1..7, each axis by itself) of the
+    affect of the whole clip. How they are found: `model_export/calibration.py`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: float = Field(gt=0, lt=1)
+    valence: float = Field(ge=0, allow_inf_nan=False)
+    arousal: float = Field(ge=0, allow_inf_nan=False)
+
+    def around(self, affect: Affect) -> AffectRange:
+        """Return the interval around a clip's affect, cut to the scale."""
+        low = Affect(affect.valence - self.valence, affect.arousal - self.arousal)
+        high = Affect(affect.valence + self.valence, affect.arousal + self.arousal)
+        return AffectRange(self.level, low.clipped(), high.clipped())
+
+
 class BundleInfo(BaseModel):
     """What bundle.json says. Durations in seconds."""
 
@@ -55,6 +75,7 @@ class BundleInfo(BaseModel):
     win_dur: float = Field(gt=0)
     hop_dur: float = Field(gt=0)
     affect_scale: tuple[float, float] = (LOW, HIGH)
+    affect_interval: AffectInterval | None = None
     files: dict[FileName, Sha256]
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -142,7 +163,9 @@ def seal(path: Path, **fields: object) -> BundleInfo:
     except ValidationError as error:
         raise BundleInvalid(f"cannot seal a bundle in {path}: {_first(error)}.") from None
     draft = path / f".{INFO}.tmp"
-    draft.write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    # Left out where there is none: so such a bundle stays readable for versions that do not know the field.
+    unset = {"affect_interval"} if info.affect_interval is None else set()
+    draft.write_text(info.model_dump_json(indent=2, exclude=unset) + "\n", encoding="utf-8")
     draft.replace(path / INFO)
     return info
 

@@ -16,7 +16,7 @@ import onnxruntime as ort
 from tokenizers import Encoding, Tokenizer
 
 from encoders import bundle as bundles
-from encoders.affect import HIGH, LOW, Affect
+from encoders.affect import HIGH, LOW, Affect, AffectRange
 from encoders.audio import (
     DEFAULT_MAX_DURATION,
     SAMPLE_RATE,
@@ -77,6 +77,15 @@ class Encoder:
         audio = _checked(bundle, bundles.AUDIO, ("samples", "lengths"), cores)
         text = _checked(bundle, bundles.TEXT, ("input_ids", "attention_mask"), cores)
         return cls(bundle, audio, text)
+
+    def affect_range(self, affect: Affect) -> AffectRange | None:
+        """Return where a clip's label lies, given the clip's affect (of `embed_clip` or `pool`).
+
+        None where the bundle states no interval. It holds for whole clips of speakers that the model never heard, not
+        for segments: labels belong to clips.
+        """
+        interval = self.bundle.info.affect_interval
+        return interval.around(affect) if interval else None
 
     def embed_samples(self, samples: Samples) -> Encoded:
         """Encode one waveform (mono, 16 kHz, float32 [n]): one row.

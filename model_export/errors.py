@@ -41,3 +41,9 @@ class ExportError(TrainingError):
     """An exported graph that does not agree with the torch modules it came from."""
 
     code: ClassVar[str] = "export-failed"
+
+
+class CalibrationError(TrainingError):
+    """Validation clips that cannot tell how to calibrate the affect read-out."""
+
+    code: ClassVar[str] = "calibration-failed"

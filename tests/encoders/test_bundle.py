@@ -55,6 +55,20 @@ def test_a_sealed_bundle_loads_with_its_prompts(folder: Path) -> None:
     assert loaded.file(bundle.AUDIO) == folder / "audio.onnx"
 
 
+def test_a_bundle_may_state_how_far_off_its_affect_is(folder: Path) -> None:
+    bundle.seal(folder, **FIELDS | {"affect_interval": {"level": 0.9, "valence": 2.0, "arousal": 1.25}})
+    interval = bundle.load(folder).info.affect_interval
+    assert interval is not None
+    around = interval.around(Affect(2.5, 6.0))
+    assert around == (0.9, Affect(1.0, 4.75), Affect(4.5, 7.0))
+
+
+def test_a_bundle_without_an_interval_is_written_as_it_always_was(folder: Path) -> None:
+    bundle.seal(folder, **FIELDS)
+    assert "affect_interval" not in json.loads((folder / bundle.INFO).read_text())
+    assert bundle.load(folder).info.affect_interval is None
+
+
 def test_the_fingerprint_is_the_same_for_the_same_bundle_elsewhere(folder: Path, tmp_path: Path) -> None:
     bundle.seal(folder, **FIELDS)
     before = bundle.load(folder).fingerprint
@@ -123,6 +137,9 @@ def test_another_format_says_so(folder: Path) -> None:
         {"files": {}},
         {"files": {"../../secret": "0" * 64}},
         {"licence": ""},
+        {"affect_interval": {"level": 1.0, "valence": 1, "arousal": 1}},
+        {"affect_interval": {"level": 0.9, "valence": -1, "arousal": 1}},
+        {"affect_interval": {"level": 0.9, "valence": 1}},
     ],
 )
 def test_a_bundle_that_contradicts_itself_is_refused(folder: Path, changes: dict[str, object]) -> None:
