@@ -24,7 +24,6 @@ from encoders import bundle
 from encoders.audio import SAMPLE_RATE
 from encoders.sessions import open_session
 from model_export import captions
-from model_export.backbones import minilm_folder
 from model_export.errors import ExportError
 from model_export.towers import HOP_DUR, WIN_DUR, Exported, Towers
 
@@ -196,7 +195,7 @@ def export(
             checks[kind] |= check_small(module, path, examples, names)
         else:
             full.replace(path)
-    shutil.copyfile(minilm_folder() / "tokenizer.json", target / "tokenizer.json")
+    shutil.copyfile(model.tokenizer, target / "tokenizer.json")
     with (target / "prompts.jsonl").open("w", encoding="utf-8") as file:
         for caption in captions.bank():
             valence, arousal = (round(float(value), 3) for value in caption.affect)

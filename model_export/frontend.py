@@ -86,16 +86,16 @@ def level(samples: Tensor, lengths: Tensor) -> Tensor:
 
 
 class LogMel(nn.Module):
-    """samples [batch, n], lengths [batch] -> log-mel [batch, N_MELS, frames] and the number of frames [batch]."""
+    """samples [batch, n], lengths [batch] -> log-mel [batch, n_mels, frames] and the number of frames [batch]."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_mels: int = N_MELS) -> None:
         super().__init__()
         time = np.arange(N_FFT)
         angle = 2 * np.pi * np.outer(np.arange(N_FFT // 2 + 1), time) / N_FFT
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * time / N_FFT)
         kernels = np.concatenate([np.cos(angle), np.sin(angle)]) * hann
         self.register_buffer("kernels", torch.tensor(kernels[:, None], dtype=torch.float32), persistent=False)
-        self.register_buffer("mels", torch.tensor(slaney_mels(), dtype=torch.float32), persistent=False)
+        self.register_buffer("mels", torch.tensor(slaney_mels(n_mels), dtype=torch.float32), persistent=False)
 
     kernels: Tensor
     mels: Tensor

@@ -1,17 +1,27 @@
 """The two towers and the affect read-out that they share.
 
-samples, lengths     -> LogMel -> Whisper encoder -> mean and deviation of mixed layers -> linear -> unit embedding
-input_ids, attention -> sentence encoder -> mean of tokens                  -> small MLP -> unit embedding
+samples, lengths     -> front end, speech encoder -> each layer pooled over time -> learned mix of layers -> linear
+                        -> unit embedding
+input_ids, attention -> text encoder -> mean of tokens -> small MLP -> unit embedding
 unit embedding       -> one linear map -> affect on 1..7, the same for both modalities
+
+The layers are mixed by a learned softmax (Peters et al. 2018, "Deep contextualized word representations", section
+3.2; Yang et al. 2021, "SUPERB") after each has been normalised and pooled, so that what a frozen speech encoder says
+of a clip is computed once and kept.
 """
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from encoders.affect import HIGH, NEUTRAL
-from model_export.backbones import TextEncoder, WhisperEncoder, sentence_encoder, whisper
-from model_export.frontend import LogMel
+from model_export import backbones, pooling
+from model_export.backbones import TextEncoder, WhisperEncoder
+from model_export.errors import BackboneError
 
 SPAN = HIGH - NEUTRAL  # the half-width of the scale
 WIN_DUR, HOP_DUR = 4.0, 2.0  # seconds: the windows that a bundle asks for, and the most that validation hears
@@ -23,45 +33,91 @@ def read_affect(read_out: nn.Module, embedding: Tensor) -> Tensor:
     return affect
 
 
+@dataclass(frozen=True, slots=True)
+class TowerConfig:
+    """What the towers are made of, and how much of it is trained.
+
+    `audio` and `text` name a backbone: "whisper-tiny.en" and "minilm" (packaged), a local folder, or a name at
+    Hugging Face. `train_audio` and `train_text` are "frozen", "last-N" (the last N blocks) or "all". `pooling` is one
+    of `pooling.POOLINGS`; `dim` is the embedding's width.
+    """
+
+    audio: str = "whisper-tiny.en"
+    text: str = "minilm"
+    train_audio: str = "last-3"
+    train_text: str = "frozen"
+    pooling: str = "statistics"
+    dim: int = 512
+    dropout: float = 0.2
+
+
 class AudioTower(nn.Module):
     """samples [batch, n] at 16 kHz, lengths [batch] -> unit embedding [batch, dim]."""
 
-    def __init__(self, encoder: WhisperEncoder, dim: int, dropout: float) -> None:
+    def __init__(self, encoder: WhisperEncoder, dim: int, dropout: float, pool: str = "statistics") -> None:
         super().__init__()
-        self.frontend = LogMel()
         self.encoder = encoder
-        states = len(encoder.blocks) + 1
-        self.layer_weights = nn.Parameter(torch.zeros(states))
-        self.layer_norms = nn.ModuleList(nn.LayerNorm(encoder.width, elementwise_affine=False) for _ in range(states))
-        self.statistics_norm = nn.LayerNorm(2 * encoder.width)
+        self.pool = pool
+        features = encoder.width if pool == "mean" else 2 * encoder.width
+        self.attention = pooling.Attention(encoder.width) if pool == "attentive" else None
+        self.layer_weights = nn.Parameter(torch.zeros(encoder.states))
+        self.statistics_norm = nn.LayerNorm(features)
         self.dropout = nn.Dropout(dropout)
-        self.projection = nn.Linear(2 * encoder.width, dim)
+        self.projection = nn.Linear(features, dim)
 
     def statistics(self, samples: Tensor, lengths: Tensor) -> Tensor:
-        """Mean and standard deviation over time of the weighted mean of all layers: [batch, 2 * width]."""
-        mel, frames = self.frontend(samples, lengths)
-        states, inside = self.encoder(mel, frames)
-        weights = torch.softmax(self.layer_weights, dim=0)
-        mixed = sum(w * norm(state) for w, norm, state in zip(weights, self.layer_norms, states, strict=True))
-        assert isinstance(mixed, Tensor)
-        keep = inside[:, :, None].to(mixed.dtype)
-        count = keep.sum(dim=1).clamp(min=1.0)
-        mean = (mixed * keep).sum(dim=1) / count
-        variance = ((mixed - mean[:, None]).square() * keep).sum(dim=1) / count
-        return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
+        """What the encoder says of each clip, before anything of the head: [batch, layers, features].
+
+        Each layer's states are normalised (layer norm without gain and offset) and pooled over time: mean and
+        deviation, `features` = 2 * width, or the mean alone. With a frozen encoder these never change in training.
+
+        Raises:
+            BackboneError: the pooling is "attentive", which learns and so has no such statistics.
+        """
+        if self.attention is not None:
+            raise BackboneError(
+                'pooling "attentive" is learned over time, so there are no fixed statistics of a clip to keep; '
+                'use pooling "statistics" or "mean", or train without kept features'
+            )
+        return self._pooled(samples, lengths)
+
+    def project(self, statistics: Tensor) -> Tensor:
+        """Statistics [batch, layers, features] -> unit embedding [batch, dim]."""
+        mixed = (statistics * self._mix()[:, None]).sum(dim=1)
+        return F.normalize(self.projection(self.dropout(self.statistics_norm(mixed))), dim=1)
 
     def forward(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """Unit embedding [batch, dim]."""
-        pooled = self.dropout(self.statistics_norm(self.statistics(samples, lengths)))
-        return F.normalize(self.projection(pooled), dim=1)
+        return self.project(self._pooled(samples, lengths))
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; what is frozen of the encoder stays in evaluation mode."""
+        super().train(mode)
+        backbones.settle(self.encoder)
+        return self
+
+    def _mix(self) -> Tensor:
+        return torch.softmax(self.layer_weights, dim=0)
+
+    def _pooled(self, samples: Tensor, lengths: Tensor) -> Tensor:
+        states, inside = self.encoder(samples, lengths)
+        states = [F.layer_norm(state, state.shape[-1:]) for state in states]
+        if self.attention is None:
+            weights = pooling.even(inside, states[0].dtype)
+        else:
+            mix = self._mix()
+            mixed = torch.stack([share * state for share, state in zip(mix, states, strict=True)]).sum(dim=0)
+            weights = self.attention(mixed, inside)
+        pool = pooling.mean if self.pool == "mean" else pooling.mean_and_deviation
+        return torch.stack([pool(state, weights) for state in states], dim=1)
 
 
 class TextTower(nn.Module):
-    """Token ids and mask [batch, tokens] -> unit embedding [batch, dim]; the encoder itself stays frozen."""
+    """Token ids and mask [batch, tokens] -> unit embedding [batch, dim]."""
 
     def __init__(self, encoder: TextEncoder, dim: int, dropout: float) -> None:
         super().__init__()
-        self.encoder = encoder.requires_grad_(False)
+        self.encoder = encoder
         self.projection = nn.Sequential(
             nn.LayerNorm(encoder.width),
             nn.Dropout(dropout),
@@ -71,22 +127,29 @@ class TextTower(nn.Module):
         )
 
     def project(self, pooled: Tensor) -> Tensor:
-        """From the frozen encoder's sentence vectors [batch, width]: training computes those once for every caption."""
+        """From sentence vectors [batch, width]: a frozen encoder's are computed once for every caption."""
         return F.normalize(self.projection(pooled), dim=1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Unit embedding [batch, dim]."""
         return self.project(self.encoder(input_ids, attention_mask))
 
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; what is frozen of the encoder stays in evaluation mode."""
+        super().train(mode)
+        backbones.settle(self.encoder)
+        return self
+
 
 class Towers(nn.Module):
-    """Both towers and the shared read-out."""
+    """Both towers, the shared read-out, and the file `tokenizer.json` that the text tower's token ids come from."""
 
-    def __init__(self, audio: AudioTower, text: TextTower, dim: int) -> None:
+    def __init__(self, audio: AudioTower, text: TextTower, dim: int, tokenizer: Path) -> None:
         super().__init__()
         self.audio = audio
         self.text = text
         self.read_out = nn.Linear(dim, 2)
+        self.tokenizer = tokenizer
 
     def affect(self, embedding: Tensor) -> Tensor:
         """(valence, arousal) on 1..7 of unit embeddings [batch, dim]: [batch, 2]."""
@@ -107,8 +170,26 @@ class Exported(nn.Module):
         return embedding, read_affect(self.read_out, embedding)
 
 
-def build(dim: int = 512, dropout: float = 0.2, train_from_block: int = 1) -> Towers:
-    """Towers over the packaged Whisper tiny.en and MiniLM; audio blocks from `train_from_block` on are trainable."""
-    encoder = whisper()
-    encoder.freeze_below(train_from_block)
-    return Towers(AudioTower(encoder, dim, dropout), TextTower(sentence_encoder(), dim, dropout), dim)
+def build(config: TowerConfig) -> Towers:
+    """The towers over pretrained backbones, in training mode, with gradients where the config wants them.
+
+    Raises:
+        BackboneError: a backbone cannot be had, or the config asks for what does not exist.
+    """
+    _check(config)
+    speech = backbones.whisper()
+    backbones.train_only(speech, speech.blocks, config.train_audio, config.audio)
+    text = backbones.sentence_encoder()
+    backbones.train_only(text, text.blocks, config.train_text, config.text)
+    audio_tower = AudioTower(speech, config.dim, config.dropout, config.pooling)
+    text_tower = TextTower(text, config.dim, config.dropout)
+    return Towers(audio_tower, text_tower, config.dim, backbones.minilm_folder() / "tokenizer.json").train()
+
+
+def _check(config: TowerConfig) -> None:
+    if config.pooling not in pooling.POOLINGS:
+        raise BackboneError(f'there is no pooling "{config.pooling}"; there are {", ".join(pooling.POOLINGS)}')
+    if config.dim < 1:
+        raise BackboneError(f"an embedding of width {config.dim} holds nothing; dim is at least 1")
+    if not 0 <= config.dropout < 1:
+        raise BackboneError(f"dropout {config.dropout} is no share; it is at least 0 and under 1")

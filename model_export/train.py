@@ -46,7 +46,7 @@ class Config:
     warm_up: float = 0.08
     average: float = 0.99
     dropout: float = 0.2
-    train_from_block: int = 1
+    train_audio: str = "last-3"
     validation_share: float = 0.12
     validate_every: int = 150
     threads: int = 2
@@ -134,7 +134,8 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
     try:
         saved = torch.load(path, weights_only=True)
         _ = saved["provenance"], saved["step"], saved["validation"]
-        model = towers.build(dropout=saved["config"]["dropout"], train_from_block=saved["config"]["train_from_block"])
+        chosen = towers.TowerConfig(dropout=saved["config"]["dropout"], train_audio=saved["config"]["train_audio"])
+        model = towers.build(chosen)
         model.load_state_dict(saved.pop("model"))
     except (OSError, KeyError, RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
@@ -208,7 +209,7 @@ def train(config: Config, run: Path) -> Path:
     clips = data.load(rows, config.threads)
     train_clips, held = clips.take(training), clips.take(validation)
 
-    model = towers.build(dropout=config.dropout, train_from_block=config.train_from_block)
+    model = towers.build(towers.TowerConfig(dropout=config.dropout, train_audio=config.train_audio))
     pool = captions.pool(config.seed)
     vectors = sentence_vectors(model.text.encoder, [caption.text for caption in pool])
     caption_places = torch.tensor([(*caption.affect, caption.dominance) for caption in pool], dtype=torch.float32)
@@ -244,7 +245,6 @@ def train(config: Config, run: Path) -> Path:
             range(1, config.steps + 1), Batches(train_clips, pool, config), strict=False
         ):
             model.train()
-            model.text.encoder.eval()
             audio = model.audio(samples, lengths)
             text = model.text.project(vectors[chosen])
             loss = loss_of(model, config, audio, text, places, caption_places[chosen])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from model_export.backbones import TextEncoder, WhisperEncoder
+from model_export.backbones import TextEncoder, WhisperEncoder, minilm_folder
 from model_export.towers import AudioTower, TextTower, Towers
 from tests.sounds import media, voice
 
@@ -32,8 +32,9 @@ def small_towers(seed: int = 0, dim: int = 16) -> Towers:
     )
     config._attn_implementation = "eager"
     bert = BertModel(config, add_pooling_layer=False)
-    text = TextEncoder(bert.train(False), 32)
-    return Towers(AudioTower(audio, dim, 0.0), TextTower(text, dim, 0.0), dim).eval()
+    text = TextEncoder(bert.train(False), 32).requires_grad_(False)
+    tokenizer = minilm_folder() / "tokenizer.json"
+    return Towers(AudioTower(audio, dim, 0.0), TextTower(text, dim, 0.0), dim, tokenizer).eval()
 
 
 @pytest.fixture
