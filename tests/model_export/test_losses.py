@@ -1,7 +1,8 @@
-"""Rank-N-Contrast against its definition, written out as plain loops."""
+"""Rank-N-Contrast against its definition, written out as plain loops; the objective is in test_objective.py."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model_export.losses import (
+    TIE,
     affect_distance,
     cross_modal_rnc,
     pair_alignment,
@@ -61,6 +63,63 @@ def test_ties_give_the_loss_a_floor(sizes: list[int], seed: int) -> None:
     assert float(rank_n_contrast(-60 * distance, distance)) == pytest.approx(floor, abs=1e-4)
 
 
+@given(
+    seed=st.integers(0, 10_000),
+    start=st.floats(0.0, 8.0),
+    bits=st.lists(st.integers(-3, 3), min_size=2, max_size=6),
+)
+@settings(max_examples=60, deadline=None)
+def test_distances_that_differ_in_the_last_bits_are_ties_wherever_they_lie(
+    seed: int, start: float, bits: list[int]
+) -> None:
+    # Rounding to steps would part some of these: those on the two sides of a step's edge.
+    exact = torch.full((1, len(bits)), start)
+    nudged = exact + torch.tensor(bits) * torch.finfo(torch.float32).eps * max(start, 0.1)
+    similarity = torch.randn(1, len(bits), generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(rank_n_contrast(similarity, nudged), rank_n_contrast(similarity, exact)) or float(
+        rank_n_contrast(similarity, nudged)
+    ) == pytest.approx(float(rank_n_contrast(similarity, exact)), abs=1e-6)
+
+
+def test_distances_that_differ_by_more_than_the_tolerance_are_no_ties() -> None:
+    similarity = torch.zeros(1, 2)
+    assert float(rank_n_contrast(similarity, torch.tensor([[1.0, 1.0 + 0.5 * TIE]]))) == pytest.approx(math.log(2))
+    assert float(rank_n_contrast(similarity, torch.tensor([[1.0, 1.0 + 2 * TIE]]))) == pytest.approx(math.log(2) / 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(1, 6), m=st.integers(1, 6), seed=st.integers(0, 10_000))
+def test_weights_make_a_weighted_mean_of_the_terms(n: int, m: int, seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    similarity = torch.randn(n, m, generator=rng, dtype=torch.float64)
+    distance = torch.randint(3, (n, m), generator=rng).double()
+    weight = torch.rand(n, m, generator=rng, dtype=torch.float64) + 0.1
+    total = 0.0
+    for i in range(n):
+        for j in range(m):
+            farther = [k for k in range(m) if distance[i, k] >= distance[i, j]]
+            total -= float(weight[i, j] * (similarity[i, j] - torch.logsumexp(similarity[i, farther], dim=0)))
+    expected = total / float(weight.sum())
+    assert float(rank_n_contrast(similarity, distance, weight)) == pytest.approx(expected, abs=1e-9)
+    row = weight[:, :1]
+    spread = rank_n_contrast(similarity, distance, row.expand(n, m))
+    assert float(rank_n_contrast(similarity, distance, row)) == pytest.approx(float(spread))
+
+
+def test_no_candidates_are_no_loss() -> None:
+    assert float(rank_n_contrast(torch.zeros(3, 0), torch.zeros(3, 0))) == 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_raised_before_anything_is_summed(dtype: torch.dtype) -> None:
+    rng = torch.Generator().manual_seed(0)
+    similarity = (torch.randn(6, 300, generator=rng) * 5).to(dtype)
+    distance = torch.rand(6, 300, generator=rng)
+    loss = rank_n_contrast(similarity, distance)
+    assert loss.dtype == torch.float32
+    assert torch.equal(loss, rank_n_contrast(similarity.float(), distance))
+
+
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
 def test_a_constant_added_to_a_row_and_the_order_of_columns_change_nothing(seed: int) -> None:
@@ -99,8 +158,36 @@ def test_pairs_in_the_order_of_affect_lose_less_than_pairs_out_of_order() -> Non
     )
 
 
-def test_distance_is_euclidean_in_the_plane() -> None:
-    assert float(affect_distance(torch.tensor([[1.0, 1.0]]), torch.tensor([[4.0, 5.0]]))) == pytest.approx(5.0)
+def test_distance_is_euclidean_in_the_plane_or_the_sum_of_the_axes() -> None:
+    a, b = torch.tensor([[1.0, 1.0]]), torch.tensor([[4.0, 5.0]])
+    assert float(affect_distance(a, b)) == pytest.approx(5.0)
+    assert float(affect_distance(a, b, "l1")) == pytest.approx(7.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 5),
+    m=st.integers(1, 5),
+    axes=st.integers(2, 3),
+    order=st.sampled_from([1, 2]),
+    seed=st.integers(0, 9999),
+)
+def test_an_unknown_axis_is_left_out_of_its_pairs_and_the_others_stand_for_it(
+    n: int, m: int, axes: int, order: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(1, 7, (n, axes)), rng.uniform(1, 7, (m, axes))
+    a[rng.random((n, axes)) < 0.3] = np.nan
+    b[rng.random((m, axes)) < 0.3] = np.nan
+    found = affect_distance(torch.tensor(a), torch.tensor(b), "l1" if order == 1 else "l2")
+    for i in range(n):
+        for j in range(m):
+            known = [x for x in range(axes) if not (math.isnan(a[i, x]) or math.isnan(b[j, x]))]
+            if not known:
+                assert math.isnan(found[i, j])
+                continue
+            total = sum(abs(a[i, x] - b[j, x]) ** order for x in known) * axes / len(known)
+            assert float(found[i, j]) == pytest.approx(total ** (1 / order))
 
 
 def test_alignment_is_one_minus_the_mean_cosine_of_the_pairs() -> None:
