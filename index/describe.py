@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from encoders.affect import Affect, in_words
+from encoders.affect import Affect, AffectRange, in_words
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.bundle import Prompt
 from encoders.encoder import Encoder, pool
@@ -37,13 +37,15 @@ class Moment:
 class Description:
     """What a recording sounds like.
 
-    `affect` is the mean over its segments. `terms` are all terms of the vocabulary with their shares (which
-    sum to 1), `prompts` the nearest few with their cosines, `candidates` the caller's own prompts with their
-    cosines; each best first. `summary` is one sentence for people.
+    `affect` is the mean over its segments; `affect_range` says where the label of such a clip lies, None where the
+    bundle does not state it, and it holds for the whole clip only, not for moments of it. `terms` are all terms of
+    the vocabulary with their shares (which sum to 1), `prompts` the nearest few with their cosines, `candidates`
+    the caller's own prompts with their cosines; each best first. `summary` is one sentence for people.
     """
 
     duration: float
     affect: Affect
+    affect_range: AffectRange | None
     summary: str
     terms: tuple[tuple[str, float], ...]
     prompts: tuple[tuple[Prompt, float], ...]
@@ -73,6 +75,7 @@ def describe(
     return Description(
         duration=duration,
         affect=affect,
+        affect_range=encoder.affect_range(affect),
         summary=_summary(affect, terms),
         terms=terms,
         prompts=tuple(bank.nearest(embedding, NEAREST)),

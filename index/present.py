@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from encoders.affect import Affect, in_words
+from encoders.affect import Affect, AffectRange, in_words
 from index.build import BuildReport
 from index.describe import Description
 from index.records import Clip, Drift, Hit, LibraryInfo
@@ -129,6 +129,7 @@ def description_json(found: Description) -> dict[str, Any]:
     return {
         "duration": found.duration,
         "affect": found.affect._asdict(),
+        "affect_interval": _range_json(found.affect_range),
         "summary": found.summary,
         "terms": [{"term": term, "share": share} for term, share in found.terms],
         "prompts": [{"text": p.text, "term": p.term, "score": score} for p, score in found.prompts],
@@ -144,6 +145,8 @@ def print_description(file: Path, found: Description) -> None:
     console = _console()
     console.print(Text(f"{_shown(file)}  ({found.duration:.1f} s)", style="bold"))
     console.print(Text(found.summary))
+    if found.affect_range:
+        console.print(_range_table(found.affect, found.affect_range))
     table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))
     for place in range(max(_TERMS_SHOWN, len(found.prompts))):
         term, share = found.terms[place] if place < len(found.terms) else ("", None)
@@ -203,6 +206,20 @@ def _bars(counts: Sequence[int]) -> str:
     most = max(counts) or 1
     # Rounded up, so that no bin that has clips looks empty.
     return "|" + "".join(blocks[-(-8 * count // most)] for count in counts) + f"|  {' '.join(map(str, counts))}"
+
+
+def _range_json(found: AffectRange | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    sides = {axis: [getattr(found.low, axis), getattr(found.high, axis)] for axis in Affect._fields}
+    return {"level": found.level, **sides}
+
+
+def _range_table(affect: Affect, found: AffectRange) -> Table:
+    table = Table("affect", "1..7", f"{found.level:.0%} interval", box=None, padding=(0, 2))
+    for axis, value, low, high in zip(Affect._fields, affect, found.low, found.high, strict=True):
+        table.add_row(axis, f"{value:.1f}", f"{low:.1f} to {high:.1f}")
+    return table
 
 
 def _affect_cells(affect: Affect) -> tuple[str, str, str]:

@@ -49,6 +49,7 @@ DESCRIBE_RESPONSE: Final[Example] = {
     "name": "voice.wav",
     "duration": 6.0,
     "affect": AFFECT,
+    "affect_interval": {"level": 0.9, "valence": [1.0, 4.5], "arousal": [4.6, 7.0]},
     "summary": "By the model's estimate the voice sounds negative, activated (valence 2.4, arousal 5.8, each on a "
     "scale from 1 to 7), closest to anger.",
     "terms": [{"term": "anger", "share": 0.62}, {"term": "fear", "share": 0.38}],

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from encoders.affect import Affect
+from encoders.affect import Affect, AffectRange
 from encoders.encoder import MAX_PROMPT_CHARS
 from index.records import Clip, Hit
 from service import examples
@@ -165,6 +165,25 @@ class AffectOut(BaseModel):
         return cls(valence=round(float(affect.valence), 4), arousal=round(float(affect.arousal), 4))
 
 
+Side = Annotated[float, Field(ge=1, le=7)]
+
+
+class AffectIntervalOut(BaseModel):
+    """Where the label of such a clip lies, each axis from lowest to highest, when the model never heard the speaker."""
+
+    level: Annotated[float, Field(gt=0, lt=1, description="The probability with which it does, for each axis.")]
+    valence: tuple[Side, Side]
+    arousal: tuple[Side, Side]
+
+    @classmethod
+    def of(cls, found: AffectRange | None) -> Self | None:
+        """Make it from the plane's own type; None where the bundle states no interval."""
+        if found is None:
+            return None
+        low, high = AffectOut.of(found.low), AffectOut.of(found.high)
+        return cls(level=found.level, valence=(low.valence, high.valence), arousal=(low.arousal, high.arousal))
+
+
 class ClipOut(BaseModel):
     """A clip of the library. Where its file lies on the server is not told."""
 
@@ -304,6 +323,10 @@ class DescribeResponse(BaseModel):
     name: str
     duration: float
     affect: AffectOut
+    affect_interval: Annotated[
+        AffectIntervalOut | None,
+        Field(description="Of the affect of the whole recording; null where the bundle does not state it."),
+    ]
     summary: Annotated[str, Field(description="One sentence.")]
     terms: list[TermOut]
     prompts: list[NearestPrompt]

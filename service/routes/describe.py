@@ -10,6 +10,7 @@ from service.problems import documented
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
 from service.schemas import (
     MAX_PROMPTS,
+    AffectIntervalOut,
     AffectOut,
     CandidateOut,
     DescribeResponse,
@@ -67,6 +68,7 @@ def _response(name: str, found: Description) -> DescribeResponse:
         name=name,
         duration=round(found.duration, 4),
         affect=AffectOut.of(found.affect),
+        affect_interval=AffectIntervalOut.of(found.affect_range),
         summary=found.summary,
         terms=[TermOut(term=term, share=round(float(share), 6)) for term, share in found.terms],
         prompts=[

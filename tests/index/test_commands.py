@@ -155,7 +155,7 @@ def test_describe_prints_words_or_json(run: Any, sound: Path) -> None:
     (found,) = ran.json["descriptions"]
     assert found["file"].endswith(NAMES[0])
     assert set(found) == {
-        "file", "duration", "affect", "summary", "terms", "prompts", "candidates", "timeline",
+        "file", "duration", "affect", "affect_interval", "summary", "terms", "prompts", "candidates", "timeline",
     }  # fmt: skip
 
 

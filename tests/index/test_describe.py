@@ -1,5 +1,7 @@
 """From audio to words: the prompt bank and descriptions."""
 
+import copy
+import dataclasses
 import threading
 from pathlib import Path
 
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 
 from encoders.affect import Affect, in_words
+from encoders.bundle import AffectInterval
 from encoders.encoder import Encoder, pool
 from encoders.errors import AudioSilent, PromptError
+from index import present
 from index.describe import NEAREST, describe
 from index.prompts import PromptBank
 from tests import sounds
@@ -93,6 +97,40 @@ def test_the_summary_is_one_honest_sentence(encoder: Encoder, bank: PromptBank) 
     assert in_words(Affect(*found.affect)) in found.summary
     assert found.summary.count(". ") == 0
     assert found.summary.endswith(".")
+
+
+def test_a_clip_has_the_interval_that_the_bundle_states(encoder: Encoder, bank: PromptBank) -> None:
+    sound = sounds.media(sounds.voice(1.0), "flac")
+    plain = describe(with_interval(encoder, None), bank, sound)
+    assert plain.affect_range is None
+    assert present.description_json(plain)["affect_interval"] is None
+    found = describe(with_interval(encoder, AffectInterval(level=0.8, valence=0.5, arousal=9.0)), bank, sound)
+    shown = present.description_json(found)
+    low, high = shown["affect_interval"]["valence"]
+    assert (low, high) == pytest.approx((max(found.affect.valence - 0.5, 1), min(found.affect.valence + 0.5, 7)))
+    assert shown["affect_interval"]["arousal"] == [1.0, 7.0]
+    assert shown["affect_interval"]["level"] == 0.8
+    assert (shown["affect"], shown["summary"]) == (found.affect._asdict(), plain.summary)
+
+
+def test_the_table_shows_the_interval(encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]) -> None:
+    sound = sounds.media(sounds.voice(1.0), "flac")
+    present.print_description(Path("a.wav"), describe(with_interval(encoder, None), bank, sound))
+    assert "interval" not in capsys.readouterr().out
+    interval = AffectInterval(level=0.9, valence=9.0, arousal=9.0)
+    present.print_description(Path("a.wav"), describe(with_interval(encoder, interval), bank, sound))
+    out = capsys.readouterr().out
+    assert "90% interval" in out
+    assert out.count("1.0 to 7.0") == 2
+
+
+def with_interval(encoder: Encoder, interval: AffectInterval | None) -> Encoder:
+    """Return the same encoder, of a bundle that states this interval."""
+    other = copy.copy(encoder)
+    other.bundle = dataclasses.replace(
+        encoder.bundle, info=encoder.bundle.info.model_copy(update={"affect_interval": interval})
+    )
+    return other
 
 
 def test_errors_name_the_upload_and_the_candidate(encoder: Encoder, bank: PromptBank) -> None:

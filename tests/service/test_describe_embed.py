@@ -6,7 +6,9 @@ import httpx
 import numpy as np
 import pytest
 
+from encoders.affect import Affect, AffectRange
 from encoders.encoder import Encoder
+from service.schemas import AffectIntervalOut
 from tests.service.conftest import problem_of
 
 Speech = Callable[..., bytes]
@@ -17,13 +19,25 @@ def describe(client: httpx.Client, content: bytes, candidates: list[str] | None 
     return client.post("/v1/describe", files={"file": ("talk.mp3", content)}, data=data)
 
 
-def test_a_recording_is_described_in_words_and_numbers(client: httpx.Client, speech: Speech) -> None:
+def expected_interval(affect: dict[str, float], encoder: Encoder) -> object:
+    found = encoder.affect_range(Affect(**affect))
+    if found is None:
+        return None
+    return {
+        "level": found.level,
+        "valence": pytest.approx([found.low.valence, found.high.valence], abs=1e-3),
+        "arousal": pytest.approx([found.low.arousal, found.high.arousal], abs=1e-3),
+    }
+
+
+def test_a_recording_is_described_in_words_and_numbers(client: httpx.Client, speech: Speech, encoder: Encoder) -> None:
     answer = describe(client, speech(seconds=9, container="mp3"))
     assert answer.status_code == 200
     found = answer.json()
     assert found["name"] == "talk.mp3"
     assert found["duration"] == pytest.approx(9, abs=0.2)
     assert 1 <= found["affect"]["arousal"] <= 7
+    assert found["affect_interval"] == expected_interval(found["affect"], encoder)
     assert found["summary"].endswith(".")
     assert sum(term["share"] for term in found["terms"]) == pytest.approx(1, abs=1e-4)
     scores = [prompt["score"] for prompt in found["prompts"]]
@@ -33,6 +47,12 @@ def test_a_recording_is_described_in_words_and_numbers(client: httpx.Client, spe
     assert found["timeline"][0]["start"] == 0
     assert found["timeline"][-1]["end"] == pytest.approx(found["duration"], abs=0.01)
     assert {entry["term"] for entry in found["timeline"]} <= {term["term"] for term in found["terms"]}
+
+
+def test_an_interval_that_the_bundle_states_is_shown_on_the_scale() -> None:
+    found = AffectIntervalOut.of(AffectRange(0.9, Affect(1.0, 4.12345), Affect(3.25, 7.0)))
+    assert found is not None
+    assert found.model_dump() == {"level": 0.9, "valence": (1.0, 3.25), "arousal": (4.1235, 7.0)}
 
 
 def test_the_callers_own_prompts_are_ranked(client: httpx.Client, speech: Speech) -> None:
