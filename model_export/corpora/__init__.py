@@ -7,12 +7,16 @@ the folder and what was expected in it, when the layout is another.
 from collections.abc import Callable
 from pathlib import Path
 
-from model_export.corpora import emodb, nemo, ravdess
+from model_export.corpora import crema_d, emodb, iemocap, msp_improv, msp_podcast, nemo, ravdess
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 
 ADAPTERS: dict[str, Callable[[Path], list[Row]]] = {
+    "crema-d": crema_d.rows,
     "emodb": emodb.rows,
+    "iemocap": iemocap.rows,
+    "msp-improv": msp_improv.rows,
+    "msp-podcast": msp_podcast.rows,
     "nemo": nemo.rows,
     "ravdess": ravdess.rows,
 }

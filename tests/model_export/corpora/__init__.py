@@ -1,0 +1,1 @@
+"""One test module an adapter: its official layout in miniature."""
