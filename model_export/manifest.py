@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.affect import HIGH, LOW, Affect
+from encoders.errors import OutputError
 from model_export import tables
 from model_export.errors import CorpusError, MissingExtraError
 
@@ -86,8 +87,11 @@ def write(rows: Iterable[Row], path: Path) -> None:
     """Write the manifest, as Parquet where the suffix is `.parquet`; the folder is made when it is missing.
 
     Raises:
+        OutputError: a file that is no manifest lies there: it may belong to the corpus.
         MissingExtraError: Parquet is asked for, and pyarrow is not installed.
     """
+    if path.exists() and not _is_manifest(path):
+        raise OutputError(f"{path} is no manifest, and may belong to the corpus; write the manifest under another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     base = path.parent.resolve()
     records = [_record(row, base) for row in rows]
@@ -108,22 +112,30 @@ def read(path: Path) -> list[Row]:
         their lines).
         MissingExtraError: it is a Parquet file, and pyarrow is not installed.
     """
-    rows, problems = [], []
-    for record in tables.records(path, REQUIRED):
-        try:
-            rows.append(_row(record.cells, path.parent))
-        except ValueError as error:
-            problems.append(f"line {record.line}: {error}")
-    if problems:
-        tables.refuse(path, problems)
+    rows = tables.parse(path, REQUIRED, lambda cells: _row(cells, path.parent))
     if not rows:
         raise CorpusError(f"{path}: holds no clips")
     return rows
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Every audio file below a folder, sorted; adapters go by the stem, because copies of a corpus differ in format."""
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    """Every audio file below a folder, sorted; adapters go by the stem, because copies of a corpus differ in format.
+
+    Hidden files are left out: archives packed on a Mac hold one beside each file, under its name with `._` before it.
+    """
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        tables.records(path, REQUIRED)
+    except CorpusError:
+        return False
+    return True
 
 
 def _record(row: Row, base: Path) -> dict[str, Any]:
@@ -152,12 +164,23 @@ def _row(cells: dict[str, str], base: Path) -> Row:
             raise ValueError(
                 f"the {name} is empty" + ("; write <corpus>-unknown if it is not known" if name == "speaker" else "")
             )
+    numbers = {name: _number(name, cells.get(name, "")) for name in (*_AXES, *_SPREADS)}
     row = Row(
         path=(base / cells["path"]).resolve(),
-        **{name: cells[name] for name in ("corpus", "speaker", "emotion")},
-        **{name: cells.get(name, "") for name in ("gender", "split", "intensity", "transcript", "caption")},
-        **{name: _number(name, cells.get(name, "")) for name in (*_AXES, *_SPREADS)},
+        corpus=cells["corpus"],
+        speaker=cells["speaker"],
+        emotion=cells["emotion"],
+        valence=numbers["valence"],
+        arousal=numbers["arousal"],
+        dominance=numbers["dominance"],
+        gender=cells.get("gender", ""),
+        split=cells.get("split", ""),
+        intensity=cells.get("intensity", ""),
         ratings=_count(cells.get("ratings", "")),
+        valence_sd=numbers["valence_sd"],
+        arousal_sd=numbers["arousal_sd"],
+        transcript=cells.get("transcript", ""),
+        caption=cells.get("caption", ""),
         complete=_truth(cells.get("complete", "")),
     )
     check(row)

@@ -7,14 +7,16 @@ line, in the same words, whichever adapter reads it.
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from model_export.errors import CorpusError, MissingExtraError
 
 LISTED = 20
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,24 @@ def records(path: Path, wanted: Iterable[str] = (), delimiter: str = ",") -> lis
             found.append(Record(line, dict(zip(names, cells, strict=True))))
         else:
             problems.append(f"line {line} has {len(cells)} cells, the header {len(names)}")
+    if problems:
+        refuse(path, problems)
+    return found
+
+
+def parse(path: Path, wanted: Iterable[str], make: Callable[[dict[str, str]], T], delimiter: str = ",") -> list[T]:
+    """What `make` makes of the cells of every line; its ValueErrors are gathered.
+
+    Raises:
+        CorpusError: as in `records`, or lines that `make` refuses (all are named, with its reasons).
+        MissingExtraError: as in `records`.
+    """
+    found, problems = [], []
+    for record in records(path, wanted, delimiter):
+        try:
+            found.append(make(record.cells))
+        except ValueError as error:
+            problems.append(f"line {record.line}: {error}")
     if problems:
         refuse(path, problems)
     return found

@@ -1,11 +1,12 @@
 """nEMO (Christop 2024, CC BY-NC-SA 4.0), Polish: `samples/{speaker}_{emotion}_{sentence}.wav` and `data.tsv`."""
 
-import csv
 from pathlib import Path
 
+from model_export import tables
+from model_export.corpora.files import by_stem
 from model_export.emotions import affect_of
 from model_export.errors import CorpusError
-from model_export.manifest import Row, audio_files
+from model_export.manifest import Row
 
 EMOTIONS = {
     "anger": "anger",
@@ -15,35 +16,51 @@ EMOTIONS = {
     "sadness": "sadness",
     "surprised": "surprise",
 }
+COLUMNS = ("file_id", "emotion", "raw_text", "speaker_id", "gender")
 
 
 def rows(root: Path) -> list[Row]:
-    """One row a line of `data.tsv` whose audio is there; CorpusError when a line names audio that is not."""
+    """One row a line of `data.tsv`.
+
+    Raises:
+        CorpusError: no `data.tsv`, columns missing, or lines with another emotion or gender, without a speaker, of one
+        clip, or without their audio (all are named).
+    """
     table = root / "data.tsv"
     if not table.is_file():
         raise CorpusError(f"{root}: no data.tsv; give the folder of nEMO that holds data.tsv and samples/")
-    files = {path.stem: path for path in audio_files(root / "samples")}
-    found, missing = [], []
-    with table.open(encoding="utf-8", newline="") as file:
-        for record in csv.DictReader(file, delimiter="\t"):
-            stem = Path(record["file_id"]).stem
-            if stem not in files:
-                missing.append(stem)
-                continue
-            emotion = EMOTIONS[record["emotion"].strip()]
-            affect = affect_of(emotion)
-            found.append(
-                Row(
-                    path=files[stem],
-                    corpus="nemo",
-                    speaker=f"nemo-{record['speaker_id'].strip()}",
-                    gender=record["gender"].strip(),
-                    emotion=emotion,
-                    valence=affect.valence,
-                    arousal=affect.arousal,
-                    transcript=record["raw_text"].strip(),
-                )
-            )
-    if missing:
-        raise CorpusError(f"{root}: {len(missing)} clips of data.tsv are not in samples/, the first is {missing[0]}")
-    return found
+    files = by_stem(root / "samples")
+    seen: set[str] = set()
+
+    def row(cells: dict[str, str]) -> Row:
+        found = _row(cells, files)
+        if found.path.stem in seen:
+            raise ValueError(f"{found.path.stem} is listed above already")
+        seen.add(found.path.stem)
+        return found
+
+    return tables.parse(table, COLUMNS, row, delimiter="\t")
+
+
+def _row(cells: dict[str, str], files: dict[str, Path]) -> Row:
+    stem = Path(cells["file_id"]).stem
+    if stem not in files:
+        raise ValueError(f"{cells['file_id'] or 'a clip without a name'} is not in samples/")
+    if cells["emotion"] not in EMOTIONS:
+        raise ValueError(f"unknown emotion {cells['emotion']!r}; there are {', '.join(EMOTIONS)}")
+    if cells["gender"] not in ("male", "female"):
+        raise ValueError(f"gender {cells['gender']!r} is not male or female")
+    if not cells["speaker_id"]:
+        raise ValueError("no speaker_id")
+    emotion = EMOTIONS[cells["emotion"]]
+    affect = affect_of(emotion)
+    return Row(
+        path=files[stem],
+        corpus="nemo",
+        speaker=f"nemo-{cells['speaker_id']}",
+        gender=cells["gender"],
+        emotion=emotion,
+        valence=affect.valence,
+        arousal=affect.arousal,
+        transcript=cells["raw_text"],
+    )
