@@ -27,17 +27,18 @@ class Record:
     cells: dict[str, str]
 
 
-def records(path: Path, wanted: Iterable[str] = (), delimiter: str = ",") -> list[Record]:
+def records(path: Path, wanted: Iterable[str] = (), delimiter: str = ",", quotes: bool = True) -> list[Record]:
     """Every line of a table; Parquet goes by the suffix `.parquet`, everything else is delimited text in UTF-8.
 
-    Blank lines are no records. A null of Parquet is an empty cell.
+    Blank lines are no records. A null of Parquet is an empty cell. Without `quotes` a quotation mark is a character like
+    any other.
 
     Raises:
         CorpusError: not readable, a column of `wanted` missing, two columns of one name, or lines with more or fewer
         cells than the header (all are named).
         MissingExtraError: a Parquet file, and pyarrow is not installed.
     """
-    names, lines = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path, delimiter)
+    names, lines = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path, delimiter, quotes)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise CorpusError(f"{path}: more than one column is called {', '.join(map(repr, twice))}; rename them")
@@ -57,7 +58,13 @@ def records(path: Path, wanted: Iterable[str] = (), delimiter: str = ",") -> lis
     return found
 
 
-def parse(path: Path, wanted: Iterable[str], make: Callable[[dict[str, str]], T], delimiter: str = ",") -> list[T]:
+def parse(
+    path: Path,
+    wanted: Iterable[str],
+    make: Callable[[dict[str, str]], T],
+    delimiter: str = ",",
+    quotes: bool = True,
+) -> list[T]:
     """What `make` makes of the cells of every line; its ValueErrors are gathered.
 
     Raises:
@@ -65,7 +72,7 @@ def parse(path: Path, wanted: Iterable[str], make: Callable[[dict[str, str]], T]
         MissingExtraError: as in `records`.
     """
     found, problems = [], []
-    for record in records(path, wanted, delimiter):
+    for record in records(path, wanted, delimiter, quotes):
         try:
             found.append(make(record.cells))
         except ValueError as error:
@@ -97,11 +104,12 @@ def refuse(path: Path, problems: Sequence[str]) -> NoReturn:
     raise CorpusError(f"{path}: {len(problems)} problems:\n  " + "\n  ".join([*problems[:LISTED], *more]))
 
 
-def _text(path: Path, delimiter: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def _text(path: Path, delimiter: str, quotes: bool) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             # Strict: an unclosed quote would otherwise swallow the rest of the table in silence.
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+            reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
             names = [name.strip() for name in next(reader, [])]
             return names, [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
     except OSError as error:

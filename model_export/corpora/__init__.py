@@ -7,18 +7,36 @@ the folder and what was expected in it, when the layout is another.
 from collections.abc import Callable
 from pathlib import Path
 
-from model_export.corpora import crema_d, emodb, iemocap, msp_improv, msp_podcast, nemo, ravdess
+from model_export.corpora import (
+    crema_d,
+    emns,
+    emodb,
+    emogator,
+    esd,
+    iemocap,
+    msp_improv,
+    msp_podcast,
+    nemo,
+    ravdess,
+    savee,
+    tess,
+)
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 
 ADAPTERS: dict[str, Callable[[Path], list[Row]]] = {
     "crema-d": crema_d.rows,
+    "emns": emns.rows,
     "emodb": emodb.rows,
+    "emogator": emogator.rows,
+    "esd": esd.rows,
     "iemocap": iemocap.rows,
     "msp-improv": msp_improv.rows,
     "msp-podcast": msp_podcast.rows,
     "nemo": nemo.rows,
     "ravdess": ravdess.rows,
+    "savee": savee.rows,
+    "tess": tess.rows,
 }
 
 

@@ -34,7 +34,10 @@ def test_every_synonym_means_a_known_category() -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.parametrize(("name", "clips", "speakers"), [("ravdess", 1439, 24), ("nemo", 4481, 9), ("emodb", 535, 10)])
+@pytest.mark.parametrize(
+    ("name", "clips", "speakers"),
+    [("ravdess", 1439, 24), ("nemo", 4481, 9), ("emodb", 535, 10), ("emogator", 9000, 300)],
+)
 def test_the_real_corpora_are_read_whole(name: str, clips: int, speakers: int, real_corpora: Path) -> None:
     rows = corpora.prepare(name, real_corpora / name)
     assert (len(rows), len({row.speaker for row in rows})) == (clips, speakers)
