@@ -1,13 +1,14 @@
-"""Samples to log-mel frames in plain, exportable torch: it lives inside `audio.onnx`.
+"""Samples to what a speech encoder hears, in plain, exportable torch: it lives inside `audio.onnx`.
 
 The steps, each masked by the clips' lengths so that padding changes nothing:
 
 1. trim: frames at either end that lie more than 38 dB under the loudest frame are dropped;
 2. level: the frames that are left and not pauses are brought to an RMS of 0.1;
-3. log-mel as Whisper has it (Radford et al. 2022, section 2.2): 80 Slaney mels, 25 ms Hann window, 10 ms hop,
+3. for encoders of the waveform (WavLM, HuBERT, wav2vec 2.0): zero mean, unit variance;
+   for Whisper: log-mel as it has it (Radford et al. 2022, section 2.2): 80 Slaney mels, 25 ms Hann window, 10 ms hop,
    log10 clamped 8 below the maximum, then (x + 4) / 4.
 
-Two differences to Whisper are deliberate: the ends are padded with zeros instead of a reflection, and nothing is
+Two differences to Whisper's own are deliberate: the ends are padded with zeros instead of a reflection, and nothing is
 padded to 30 s. The Fourier transform is a convolution with cosine and sine kernels, because an STFT node is several
 times slower in ONNX Runtime.
 """
@@ -85,6 +86,29 @@ def level(samples: Tensor, lengths: Tensor) -> Tensor:
     return samples * (SPEECH_RMS / mean.clamp(min=1e-12).sqrt())[:, None]
 
 
+def heard(samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Trimmed, levelled samples [batch, n], zero past the end, and their lengths [batch]: what every encoder hears."""
+    samples = samples * mask(lengths, samples.shape[1])
+    samples, lengths = trim(samples, lengths)
+    return level(samples, lengths), lengths
+
+
+class Wave(nn.Module):
+    """Samples [batch, n], lengths [batch] -> samples of zero mean and unit variance, zero past the end; new lengths.
+
+    The normalisation is that of `Wav2Vec2FeatureExtractor`, over the clip without its padding.
+    """
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same shape as `samples`."""
+        samples, lengths = heard(samples, lengths)
+        inside = mask(lengths, samples.shape[1])
+        count = lengths[:, None].to(samples.dtype)
+        centred = (samples - samples.sum(dim=1, keepdim=True) / count) * inside
+        variance = centred.square().sum(dim=1, keepdim=True) / count
+        return centred / (variance + 1e-7).sqrt(), lengths
+
+
 class LogMel(nn.Module):
     """samples [batch, n], lengths [batch] -> log-mel [batch, n_mels, frames] and the number of frames [batch]."""
 
@@ -102,9 +126,7 @@ class LogMel(nn.Module):
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Masked log-mel; frames past the end of a row are zero."""
-        samples = samples * mask(lengths, samples.shape[1])
-        samples, lengths = trim(samples, lengths)
-        samples = level(samples, lengths)
+        samples, lengths = heard(samples, lengths)
         spectrum = F.conv1d(samples[:, None], self.kernels, stride=HOP, padding=N_FFT // 2)
         real, imaginary = torch.split(spectrum, N_FFT // 2 + 1, dim=1)
         mel = torch.matmul(self.mels, real.square() + imaginary.square())

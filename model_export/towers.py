@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from encoders.affect import HIGH, NEUTRAL
 from model_export import backbones, pooling
-from model_export.backbones import TextEncoder, WhisperEncoder
+from model_export.backbones import SpeechEncoder, TextEncoder
 from model_export.errors import BackboneError
 
 SPAN = HIGH - NEUTRAL  # the half-width of the scale
@@ -54,7 +54,7 @@ class TowerConfig:
 class AudioTower(nn.Module):
     """samples [batch, n] at 16 kHz, lengths [batch] -> unit embedding [batch, dim]."""
 
-    def __init__(self, encoder: WhisperEncoder, dim: int, dropout: float, pool: str = "statistics") -> None:
+    def __init__(self, encoder: SpeechEncoder, dim: int, dropout: float, pool: str = "statistics") -> None:
         super().__init__()
         self.encoder = encoder
         self.pool = pool
@@ -177,13 +177,13 @@ def build(config: TowerConfig) -> Towers:
         BackboneError: a backbone cannot be had, or the config asks for what does not exist.
     """
     _check(config)
-    speech = backbones.whisper()
-    backbones.train_only(speech, speech.blocks, config.train_audio, config.audio)
-    text = backbones.sentence_encoder()
-    backbones.train_only(text, text.blocks, config.train_text, config.text)
+    speech = backbones.speech(config.audio)
+    backbones.train_only(speech, config.train_audio, f"the audio backbone {config.audio}")
+    text, tokenizer = backbones.text(config.text)
+    backbones.train_only(text, config.train_text, f"the text backbone {config.text}")
     audio_tower = AudioTower(speech, config.dim, config.dropout, config.pooling)
     text_tower = TextTower(text, config.dim, config.dropout)
-    return Towers(audio_tower, text_tower, config.dim, backbones.minilm_folder() / "tokenizer.json").train()
+    return Towers(audio_tower, text_tower, config.dim, tokenizer).train()
 
 
 def _check(config: TowerConfig) -> None:

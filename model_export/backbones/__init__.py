@@ -1,25 +1,35 @@
-"""The pretrained encoders: speech to hidden states of every layer, text to sentence vectors.
+"""The pretrained encoders: speech to the hidden states of every layer, text to sentence vectors.
 
-whisper.py      Whisper of any size, at the clips' own length
-text.py         any encoder for text, mean of its tokens
-freezing.py     how much of an encoder is trained
-packaged.py     the two that come as packages: Whisper tiny.en and MiniLM
-ctranslate2.py  the file format of the first
+    named.py        a name or a folder to an encoder: `speech`, `text`
+    whisper.py      Whisper of any size
+    wave.py         WavLM, HuBERT, wav2vec 2.0
+    text.py         any encoder of text, mean of its tokens
+    freezing.py     how much of an encoder is trained
+    packaged.py     the two that come as packages: Whisper tiny.en and MiniLM
+    ctranslate2.py  the file format of the first
+    hub.py          models of Hugging Face
+
+Speech encoders take samples and lengths and heed the lengths: a clip's states do not depend on what it is padded with.
 """
 
-from model_export.backbones.freezing import blocks_trained, settle, train_only
+from model_export.backbones.freezing import settle, train_only
+from model_export.backbones.named import MINILM, WHISPER, SpeechEncoder, speech, text
 from model_export.backbones.packaged import minilm_folder, packaged
-from model_export.backbones.text import TextEncoder, sentence_encoder
-from model_export.backbones.whisper import WhisperEncoder, whisper
+from model_export.backbones.text import TextEncoder
+from model_export.backbones.wave import WaveEncoder
+from model_export.backbones.whisper import WhisperEncoder
 
 __all__ = [
+    "MINILM",
+    "WHISPER",
+    "SpeechEncoder",
     "TextEncoder",
+    "WaveEncoder",
     "WhisperEncoder",
-    "blocks_trained",
     "minilm_folder",
     "packaged",
-    "sentence_encoder",
     "settle",
+    "speech",
+    "text",
     "train_only",
-    "whisper",
 ]

@@ -5,37 +5,26 @@ from torch import nn
 from model_export.errors import BackboneError
 
 
-def blocks_trained(mode: str, blocks: int, name: str) -> int | None:
-    """The number of trained blocks that a mode asks of an encoder with `blocks` of them; None is everything.
+def train_only(encoder: nn.Module, mode: str, name: str) -> None:
+    """Let gradients reach what the mode names of an encoder with `blocks`; "all" is every parameter, the stem's too.
 
     Raises:
-        BackboneError: an unknown mode, or an N outside 1..blocks.
+        BackboneError: an unknown mode, or an N outside 1..blocks; `name` says of which encoder.
     """
-    if mode == "all":
-        return None
-    if mode == "frozen":
-        return 0
     word, _, number = mode.partition("-")
-    if word != "last" or not (number.isascii() and number.isdigit()):
+    if mode not in ("frozen", "all") and not (word == "last" and number.isascii() and number.isdigit()):
         raise BackboneError(f'"{mode}" is no way to train {name}: use "frozen", "last-N" (such as "last-3") or "all"')
-    if not 1 <= int(number) <= blocks:
+    encoder.requires_grad_(mode == "all")
+    if word != "last":
+        return
+    blocks = encoder.blocks
+    assert isinstance(blocks, nn.ModuleList)
+    if not 1 <= int(number) <= len(blocks):
         raise BackboneError(
-            f'"{mode}" of {name}: it has {blocks} blocks, so N is 1..{blocks}; or use "frozen" or "all"'
+            f'"{mode}" of {name}: it has {len(blocks)} blocks, so N is 1..{len(blocks)}; or use "frozen" or "all"'
         )
-    return int(number)
-
-
-def train_only(encoder: nn.Module, blocks: nn.ModuleList, mode: str, name: str) -> None:
-    """Let gradients reach what the mode names and nothing else; "all" is every parameter, the stem's too.
-
-    Raises:
-        BackboneError: see `blocks_trained`.
-    """
-    trained = blocks_trained(mode, len(blocks), name)
-    encoder.requires_grad_(trained is None)
-    if trained:
-        for block in list(blocks)[-trained:]:
-            block.requires_grad_(True)
+    for block in list(blocks)[-int(number) :]:
+        block.requires_grad_(True)
 
 
 def settle(module: nn.Module) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers import WhisperModel
 
-from model_export.backbones import ctranslate2
-from model_export.backbones.packaged import whisper_file
+from model_export.backbones import ctranslate2, hub
 from model_export.errors import BackboneError
 from model_export.frontend import N_MELS, LogMel, mask
 
@@ -79,12 +79,12 @@ class WhisperEncoder(nn.Module):
         return states, inside
 
 
-def _filled(state: dict[str, Tensor], source: str) -> WhisperEncoder:
+def _filled(state: dict[str, Tensor], source: str, heads: int | None = None) -> WhisperEncoder:
     """The encoder of whatever size the weights have; BackboneError when they are no Whisper's."""
     try:
         width, mels, _ = state["conv1.weight"].shape
         layers = len({name.split(".")[1] for name in state if name.startswith("blocks.")})
-        encoder = WhisperEncoder(width, layers, width // _HEAD, len(state["positions"]), mels)
+        encoder = WhisperEncoder(width, layers, heads or width // _HEAD, len(state["positions"]), mels)
         encoder.load_state_dict(state)
     except (KeyError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise BackboneError(f"{source}: its weights are not those of a Whisper encoder ({error})") from error
@@ -127,6 +127,31 @@ def from_ctranslate2(path: Path) -> WhisperEncoder:
     return _filled(state, str(path))
 
 
-def whisper(path: Path | None = None) -> WhisperEncoder:
-    """Whisper's encoder with the weights of a CTranslate2 file (default: the packaged tiny.en)."""
-    return from_ctranslate2(path or whisper_file())
+def from_hugging_face(name: str) -> WhisperEncoder:
+    """Whisper's encoder with the weights of a folder or name of Hugging Face.
+
+    Raises:
+        BackboneError: see `hub.read_model`.
+    """
+    model = hub.read_model(name, WhisperModel)
+    theirs = model.get_encoder().state_dict()
+    parts = {"conv1": "conv1", "conv2": "conv2"}
+    state = {"positions": theirs["embed_positions.weight"]}
+    for i in range(model.config.encoder_layers):
+        mine, other = f"blocks.{i}.", f"layers.{i}."
+        parts |= {
+            mine + "norm1": other + "self_attn_layer_norm",
+            mine + "out": other + "self_attn.out_proj",
+            mine + "norm2": other + "final_layer_norm",
+            mine + "up": other + "fc1",
+            mine + "down": other + "fc2",
+        }
+        q, k, v = (other + f"self_attn.{letter}_proj." for letter in "qkv")
+        bias = theirs[q + "bias"]
+        state[mine + "qkv.weight"] = torch.cat([theirs[part + "weight"] for part in (q, k, v)])
+        # Keys have no bias: it would cancel in the softmax.
+        state[mine + "qkv.bias"] = torch.cat([bias, torch.zeros_like(bias), theirs[v + "bias"]])
+    for mine, other in parts.items():
+        for kind in (".weight", ".bias"):
+            state[mine + kind] = theirs[other + kind]
+    return _filled(state, name, model.config.encoder_attention_heads)

@@ -1,0 +1,1 @@
+"""Tests of the pretrained encoders, with small random models of every family."""
