@@ -1,8 +1,8 @@
 """The command line of this package: `emotionrank embed audio` and `emotionrank embed text`.
 
 Both write one NumPy archive (.npz), whole or not at all: arrays `path` (or `text`), `embedding` float32 [n, dim]
-and `affect` float32 [n, 2] (valence, arousal), rows in the order given. Inputs that fail are left out, named on
-stderr, and make the exit code 1.
+and `affect` float32 [n, 2] (valence, arousal), rows in the order given, and `fingerprint`, that of the bundle which
+made them. Inputs that fail are left out, named on stderr, and make the exit code 1.
 """
 
 import json
@@ -64,7 +64,7 @@ def audio(
     ] = 14_400.0,
     as_json: AsJson = False,
 ) -> None:
-    """Embed audio files: arrays path, embedding, affect.
+    """Embed audio files: arrays path, embedding, affect, and the bundle's fingerprint.
 
     One row a file: the mean of its segments' embeddings, renormalised, and the mean of their affect.
     """
@@ -96,7 +96,7 @@ def text(
     bundle: BundleFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed prompts: arrays text, embedding, affect."""
+    """Embed prompts: arrays text, embedding, affect, and the bundle's fingerprint."""
     _check_folder(output)
     try:
         lines = [line.strip() for line in prompts.read_text("utf-8-sig").splitlines() if line.strip()]
@@ -169,6 +169,7 @@ def _write(
             key: np.array(kept, dtype=np.str_),
             "embedding": np.array(embedding, np.float32).reshape(-1, encoder.bundle.info.embedding_dim),
             "affect": np.array(affect, np.float32).reshape(-1, 2),
+            "fingerprint": np.array(encoder.bundle.fingerprint),
         },
     )
     seconds = time.perf_counter() - begun

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.progress import track
 from encoders.encoder import Encoder
 from encoders.errors import AudioError
 from model_export.errors import CorpusError
+from model_export.evaluation.cache import Cache, Vector
 from model_export.evaluation.measures import Floats
 from model_export.manifest import Row
 
@@ -28,30 +30,59 @@ class Embedded:
     embedding: Floats
     affect: Floats
 
+    @property
+    def labels(self) -> Floats:
+        """The labelled affect [n, 2] on 1..7."""
+        return np.array([row.affect for row in self.rows], dtype=np.float32)
 
-def embed(rows: list[Row], encoder: Encoder) -> Embedded:
-    """Embed every clip as a library would; CorpusError names the clips that cannot be."""
-    embeddings, affects, failures = [], [], []
-    for row in track(rows, "embedding", transient=True, console=Console(stderr=True)):
+
+def embed(rows: list[Row], encoder: Encoder, cache: Path | None = None, threads: int = 1) -> Embedded:
+    """Embed every clip as a library would, `threads` at once.
+
+    What was embedded is kept in the folder `cache`, where one is given, by the bundle's fingerprint and the file's
+    bytes, also when this is stopped half-way; clips found there are not encoded again. CorpusError names the clips that
+    cannot be embedded, OutputError a cache that cannot be written.
+    """
+    kept = Cache.open(cache, encoder.bundle.fingerprint) if cache else None
+
+    def one(row: Row) -> Vector | str:
         try:
-            embedding, affect = encoder.embed_clip(row.path)
+            if kept is None:
+                return Vector(*encoder.embed_clip(row.path))
+            return kept.get(row.path, encoder.embed_clip)
         except AudioError as error:
-            failures.append(str(error))
-            continue
-        embeddings.append(embedding)
-        affects.append(affect)
+            return str(error)
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="embed")
+    try:
+        console = Console(stderr=True)
+        made = list(track(pool.map(one, rows), "embedding", total=len(rows), transient=True, console=console))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if kept is not None:
+            kept.save()
+    failures = [result for result in made if isinstance(result, str)]
     if failures:
         raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  " + "\n  ".join(failures[:20]))
-    return Embedded(rows, np.array(embeddings, dtype=np.float32), np.array(affects, dtype=np.float32))
+    vectors = [result for result in made if not isinstance(result, str)]
+    embedding = np.array([vector.embedding for vector in vectors], dtype=np.float32)
+    return Embedded(rows, embedding, np.array([vector.affect for vector in vectors], dtype=np.float32))
 
 
-def from_file(rows: list[Row], path: Path) -> Embedded:
-    """Take embeddings that `emotionrank embed audio` wrote, by file name; CorpusError when a clip is missing."""
+def from_file(rows: list[Row], path: Path, fingerprint: str | None = None) -> Embedded:
+    """Take embeddings that `emotionrank embed audio` wrote, by file name.
+
+    CorpusError when it is no such file, a clip is missing, or another bundle than the one with this `fingerprint` made
+    them. A file from before fingerprints were written is taken, with a warning on stderr.
+    """
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in ("path", "embedding", "affect")}
+            maker = str(file["fingerprint"]) if "fingerprint" in file else None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise CorpusError(f"{path}: not a file of `emotionrank embed audio` ({error})") from error
+    if fingerprint is not None:
+        _check_maker(path, maker, fingerprint)
     place = {Path(str(name)).stem: index for index, name in enumerate(arrays["path"])}
     if len(place) < len(arrays["path"]):
         raise CorpusError(f"{path}: holds two files of one name; embed the corpus' folder alone")
@@ -62,15 +93,28 @@ def from_file(rows: list[Row], path: Path) -> Embedded:
     return Embedded(rows, arrays["embedding"][order], arrays["affect"][order])
 
 
+def _check_maker(path: Path, maker: str | None, fingerprint: str) -> None:
+    if maker is None:
+        Console(stderr=True, highlight=False).print(
+            f"warning: {path} does not say which bundle made it; that it was this one is taken on trust", soft_wrap=True
+        )
+    elif maker != fingerprint:
+        raise CorpusError(
+            f"{path}: made by another bundle (fingerprint {maker[:12]}, this one has {fingerprint[:12]}); "
+            "embed the corpus again, or name the bundle that made it with --bundle"
+        )
+
+
 def judged(rows: list[Row], provenance: Mapping[str, Any]) -> tuple[list[Row], int]:
     """The rows that are fair to judge a bundle on, and how many of speakers it was trained on are left out.
 
-    Of a corpus that the bundle was trained on, only its validation speakers count; clips that a copy of a corpus holds
-    only in part never do. CorpusError when fewer than MINIMUM remain, or when their labels are all alike.
+    Of a corpus that the bundle was trained on, only its validation speakers and its official test rows count; clips
+    that are not labelled, or that a copy of a corpus holds only in part, never do. CorpusError when fewer than MINIMUM
+    remain, or when their labels are all alike.
     """
     trained, kept_back = provenance.get("corpora", []), provenance.get("validation_speakers", [])
     complete = [row for row in rows if row.complete and row.labelled]
-    kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back]
+    kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back or row.role == "test"]
     if len(kept) < MINIMUM:
         raise CorpusError(f"{len(kept)} complete clips of unheard speakers are too few; at least {MINIMUM} are needed")
     for axis, name in enumerate(AXES):

@@ -1,128 +1,112 @@
-"""How true a bundle's ranking is on a labelled corpus, measured through the very encoders that serve.
+"""Every measure of this package in one dictionary, ready for JSON: finite numbers or null only.
 
-- *affect*: Kendall's tau-b and Lin's concordance (CCC) of the read-out against the labels.
-- *graded prompts*: after the protocol of EmotionRankCLAP (arXiv 2505.23732): prompts written at graded levels of
-  one attribute (`graded_prompts.csv`; none is in the training grammar) retrieve clips; tau-b between the level asked
-  for and the label of what came.
-- *emotions*: for plain prompts, the share of the wanted emotion among the ten best clips, beside its share in the
-  corpus.
-- *modality gap*: squared-MMD's root with an RBF kernel (median heuristic) and the distance of the centroids, between
-  the clips' embeddings and those of the bundle's prompts.
+    bundle {name, version, fingerprint} · corpora · clips · speakers · settings
+    affect           {axis: {tau, interval, ccc, bias, mae, coverage}}                           `readout`
+    graded_prompts   {axis: {prompts, tau, interval, label_by_level, tau_each, top_1}}           `graded`
+    emotions         {prompt: {emotion, hits, chance}}                                           `zero_shot`
+    zero_shot        {uar, interval, chance, classes, prompts, counts, recall, confusion}        `zero_shot`
+    modality_gap     {mmd, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text, vocabulary}   `gap`
+    retrieval        {radius, text_to_audio, audio_to_text}                                      `retrieval`
+    slices           {gender | corpus | speaker | duration: {name: {clips, valence, arousal}}}   `slices`
+    robustness       {clips, clean, conditions}, null unless asked for                           `robustness`
+    unseen_words     {words, valence, arousal, by_word} or {note}                                `unseen`
 
-Intervals are 95 % bootstrap percentiles over clips (affect) or prompts (graded).
+The gap is that between the clips and a caption beside each of them; `vocabulary` is that to the bundle's own prompts,
+whose places on the plane are not those of the clips.
 """
 
-import csv
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.spatial.distance import cdist
+from rich.console import Console
 
 from encoders.encoder import Encoder
-from model_export.evaluation.clips import AXES, Embedded
-from model_export.evaluation.measures import Floats, ccc, interval, tau
-
-GRADED = Path(__file__).parents[1] / "graded_prompts.csv"
-TOP = 10
-EMOTION_PROMPTS = {
-    "an angry, furious voice": "anger",
-    "a sad, tired voice": "sadness",
-    "a happy, cheerful voice": "happiness",
-    "bored and indifferent": "boredom",
-    "a frightened, anxious voice": "fear",
-    "a disgusted voice": "disgust",
-    "a surprised, astonished voice": "surprise",
-    "a neutral, matter-of-fact voice": "neutral",
-    "a calm, relaxed voice": "calm",
-}
+from model_export.captions import Caption
+from model_export.errors import CorpusError
+from model_export.evaluation import graded, texts
+from model_export.evaluation.clips import Embedded
+from model_export.evaluation.gap import LIMIT, modality_gap
+from model_export.evaluation.graded import GRADED, graded_scores
+from model_export.evaluation.measures import Floats, plain
+from model_export.evaluation.readout import affect_scores
+from model_export.evaluation.retrieval import retrieval_scores
+from model_export.evaluation.robustness import robustness_scores
+from model_export.evaluation.slices import slice_scores
+from model_export.evaluation.unseen import unseen_scores
+from model_export.evaluation.zero_shot import emotion_scores, zero_shot_scores
 
 
-def affect_scores(clips: Embedded) -> dict[str, Any]:
-    """Tau-b with its interval and CCC of the read-out, for each axis."""
-    labels = np.array([row.affect for row in clips.rows], dtype=np.float32)
-    scores = {}
-    for axis, name in enumerate(AXES):
-        x, y = clips.affect[:, axis], labels[:, axis]
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure.
 
-        def resampled(picked: npt.NDArray[np.int64], x: Floats = x, y: Floats = y) -> float:
-            return tau(x[picked], y[picked])
+    `seed` draws captions, subsamples and resamples; `rounds` of the bootstrap; `captions` at most that many, spread
+    evenly over the plane, for retrieval; `radius` within which a clip and a caption match (on 1..7); `robustness` on at
+    most that many clips (0: not at all); `graded` prompts' file.
+    """
 
-        scores[name] = {
-            "tau": round(tau(x, y), 3),
-            "interval": interval(resampled, len(x)),
-            "ccc": round(ccc(x, y), 3),
+    seed: int = 0
+    rounds: int = 1000
+    captions: int = 1000
+    radius: float = 1.0
+    robustness: int = 0
+    graded: Path = GRADED
+
+
+def evaluate(clips: Embedded, encoder: Encoder, settings: Settings | None = None) -> dict[str, Any]:
+    """Every measure of these clips with this bundle.
+
+    Raises CorpusError for graded prompts that cannot be read, and for embeddings of another width than the bundle's.
+    """
+    chosen = settings or Settings()
+    prompts = graded.read(chosen.graded)
+    info = encoder.bundle.info
+    if clips.embedding.shape[1:] != (info.embedding_dim,):
+        raise CorpusError(
+            f"the clips' embeddings have the shape {clips.embedding.shape}, and {info.name} makes {info.embedding_dim} "
+            "numbers a clip: they are by another bundle; embed the corpus again"
+        )
+    rounds, seed = chosen.rounds, chosen.seed
+    with Console(stderr=True).status("measuring"):
+        scores = {
+            "bundle": {"name": info.name, "version": info.version, "fingerprint": encoder.bundle.fingerprint},
+            "corpora": sorted({row.corpus for row in clips.rows}),
+            "clips": len(clips.rows),
+            "speakers": len({row.speaker for row in clips.rows}),
+            "settings": asdict(chosen) | {"graded": chosen.graded.name},
+            "affect": affect_scores(clips, info.affect_interval, rounds, seed),
+            "graded_prompts": graded_scores(clips, encoder, prompts, rounds, seed),
+            "emotions": emotion_scores(clips, encoder),
+            "zero_shot": zero_shot_scores(clips, encoder, rounds, seed),
+            "modality_gap": _gap(clips, encoder, seed),
+            "retrieval": _retrieval(clips, encoder, chosen),
+            "slices": slice_scores(clips),
+            "unseen_words": unseen_scores(clips, encoder, rounds, seed),
         }
-    return scores
+    scores["robustness"] = robustness_scores(clips, encoder, prompts, chosen.robustness, seed)
+    return {name: plain(value) for name, value in scores.items()}
 
 
-def graded_scores(clips: Embedded, encoder: Encoder) -> dict[str, Any]:
-    """Tau-b between the level a prompt asks for and the mean label of its best TOP clips."""
-    labels = np.array([row.affect for row in clips.rows], dtype=np.float32)
-    with GRADED.open(encoding="utf-8", newline="") as file:
-        prompts = list(csv.DictReader(file))
-    scores: dict[str, Any] = {}
-    for axis, name in enumerate(AXES):
-        asked = [prompt for prompt in prompts if prompt["axis"] == name]
-        levels = np.array([float(prompt["level"]) for prompt in asked])
-        vectors = encoder.embed_prompts([prompt["text"] for prompt in asked]).embedding
-        best = np.argsort(-vectors @ clips.embedding.T, axis=1)[:, :TOP]
-        came = labels[best, axis].mean(axis=1)
-
-        def resampled(
-            picked: npt.NDArray[np.int64], came: Floats = came, levels: npt.NDArray[np.float64] = levels
-        ) -> float:
-            return tau(levels[picked], came[picked])
-
-        scores[name] = {
-            "tau": round(tau(levels, came), 3),
-            "interval": interval(resampled, len(levels)),
-            "label_by_level": {
-                int(level): round(float(came[levels == level].mean()), 2) for level in np.unique(levels)
-            },
-        }
-    return scores
-
-
-def emotion_scores(clips: Embedded, encoder: Encoder) -> dict[str, Any]:
-    """For each prompt whose emotion the corpus has: hits of it among the best TOP, and what chance would give."""
-    emotions = np.array([row.emotion for row in clips.rows])
-    scores = {}
-    for text, emotion in EMOTION_PROMPTS.items():
-        if emotion in emotions:
-            similarity = clips.embedding @ encoder.embed_prompts([text]).embedding[0]
-            hits = int((emotions[np.argsort(-similarity)[:TOP]] == emotion).sum())
-            scores[text] = {
-                "emotion": emotion,
-                "hits": hits,
-                "chance": round(float((emotions == emotion).mean() * TOP), 1),
-            }
-    return scores
-
-
-def modality_gap(audio: Floats, text: Floats) -> dict[str, float]:
-    """MMD (RBF kernel, bandwidth = median distance of the pooled points) and the distance of the centroids."""
-    pooled = np.concatenate([audio, text])
-    distances = cdist(pooled, pooled, "sqeuclidean")
-    kernel = np.exp(-distances / (2 * np.median(distances[distances > 0])))
-    n = len(audio)
-    squared = kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+def _gap(clips: Embedded, encoder: Encoder, seed: int) -> dict[str, Any]:
+    picked = np.arange(len(clips.rows))
+    if len(picked) > LIMIT:
+        picked = np.sort(np.random.default_rng(seed).choice(len(picked), LIMIT, replace=False))
+    captions = _embedding(texts.beside([clips.rows[index] for index in picked], seed), encoder)
+    vocabulary = encoder.embed_prompts([prompt.text for prompt in encoder.bundle.prompts]).embedding
     return {
-        "mmd": round(float(np.sqrt(max(squared, 0.0))), 3),
-        "centroid_distance": round(float(np.linalg.norm(audio.mean(0) - text.mean(0))), 3),
+        **modality_gap(clips.embedding[picked], captions, seed),
+        "vocabulary": modality_gap(clips.embedding, vocabulary, seed),
     }
 
 
-def evaluate(clips: Embedded, encoder: Encoder) -> dict[str, Any]:
-    """Every measure of this module, ready for JSON."""
-    prompts = encoder.embed_prompts([prompt.text for prompt in encoder.bundle.prompts]).embedding
-    return {
-        "bundle": {"name": encoder.bundle.info.name, "version": encoder.bundle.info.version},
-        "corpora": sorted({row.corpus for row in clips.rows}),
-        "clips": len(clips.rows),
-        "affect": affect_scores(clips),
-        "graded_prompts": graded_scores(clips, encoder),
-        "emotions": emotion_scores(clips, encoder),
-        "modality_gap": modality_gap(clips.embedding, prompts),
-    }
+def _retrieval(clips: Embedded, encoder: Encoder, settings: Settings) -> dict[str, Any]:
+    captions = texts.even(settings.captions, settings.seed)
+    places = np.array([caption.affect for caption in captions], dtype=np.float32)
+    scores = retrieval_scores(clips.embedding, clips.labels, _embedding(captions, encoder), places, settings.radius)
+    return {"captions": len(captions), **scores}
+
+
+def _embedding(captions: list[Caption], encoder: Encoder) -> Floats:
+    return encoder.embed_prompts([caption.text for caption in captions]).embedding

@@ -32,7 +32,8 @@ def test_audio_rows_are_in_the_order_given(encoder: Encoder, clips: list[Path], 
     result = run(embed, ["audio", *map(str, clips), "--output", str(output), "--threads", "3"])
     assert result.exit_code == 0, result.output
     with np.load(output) as arrays:
-        assert set(arrays) == {"path", "embedding", "affect"}
+        assert set(arrays) == {"path", "embedding", "affect", "fingerprint"}
+        assert arrays["fingerprint"] == encoder.bundle.fingerprint
         assert arrays["path"].tolist() == [str(clip) for clip in clips]
         assert arrays["embedding"].shape == (len(clips), encoder.bundle.info.embedding_dim)
         assert arrays["embedding"].dtype == arrays["affect"].dtype == np.float32

@@ -1,5 +1,7 @@
-"""Measures against values known beforehand."""
+"""Labelled clips: which count, how they are embedded, and what is read of what was embedded before."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,62 +9,12 @@ import numpy.typing as npt
 import pytest
 
 from encoders.encoder import Encoder
+from encoders.errors import OutputError
 from model_export import corpora, evaluation
 from model_export.errors import CorpusError
+from model_export.evaluation.cache import Cache, Vector
 from model_export.manifest import Row
-
-
-def test_concordance_is_one_for_equals_and_falls_with_an_offset() -> None:
-    x = np.linspace(1, 7, 50, dtype=np.float32)
-    assert evaluation.ccc(x, x) == pytest.approx(1.0)
-    # Lin (1989): 2 s_xy / (s_x^2 + s_y^2 + (mean difference)^2)
-    assert evaluation.ccc(x, x + 1) == pytest.approx(2 * x.var() / (2 * x.var() + 1), abs=1e-5)
-    assert evaluation.ccc(x, -x) < 0
-
-
-def test_no_gap_between_draws_of_one_distribution_and_a_large_one_between_two() -> None:
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(2, 300, 16)).astype(np.float32)
-    same = evaluation.modality_gap(one, other)
-    apart = evaluation.modality_gap(one, other + 3)
-    assert same["mmd"] < 0.1 < 0.7 < apart["mmd"]
-    assert apart["centroid_distance"] == pytest.approx(12, abs=0.7)
-
-
-def test_the_interval_holds_the_value_and_narrows_with_the_sample() -> None:
-    rng = np.random.default_rng(1)
-    widths = []
-    for count in (50, 800):
-        values = rng.normal(5, 1, size=count)
-
-        def mean(picked: npt.NDArray[np.int64], values: npt.NDArray[np.float64] = values) -> float:
-            return float(values[picked].mean())
-
-        low, high = evaluation.interval(mean, count, rounds=300)
-        assert low < values.mean() < high
-        widths.append(high - low)
-    assert widths[1] < widths[0] / 2
-
-
-def test_levels_of_both_axes_are_graded_seven_times_alike() -> None:
-    import csv
-
-    with evaluation.GRADED.open(encoding="utf-8", newline="") as file:
-        prompts = list(csv.DictReader(file))
-    for axis in evaluation.AXES:
-        counts = np.unique([int(p["level"]) for p in prompts if p["axis"] == axis], return_counts=True)
-        assert counts[0].tolist() == list(range(1, 8))
-        assert len(set(counts[1])) == 1
-
-
-def test_no_graded_prompt_is_in_the_training_grammar() -> None:
-    import csv
-
-    from model_export import captions
-
-    grammar = {caption.text for caption in captions.pool()}
-    with evaluation.GRADED.open(encoding="utf-8", newline="") as file:
-        assert not grammar & {prompt["text"] for prompt in csv.DictReader(file)}
+from tests.model_export.conftest import speak
 
 
 def test_embeddings_of_the_command_line_and_of_the_encoder_score_alike(
@@ -111,3 +63,81 @@ def test_a_file_that_holds_no_embeddings_is_refused_by_name(content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(CorpusError, match=r"out\.npz"):
         evaluation.from_file(rows_of("a", "a-1", 3), path)
+
+
+def test_official_test_rows_of_a_trained_corpus_are_fair_to_judge_and_unlabelled_rows_are_not() -> None:
+    unheard = [replace(row, split="test1") for row in rows_of("a", "a-3", 35)]
+    unlabelled = [replace(row, valence=math.nan) for row in rows_of("b", "b-1", 5)]
+    kept, left_out = evaluation.judged(rows_of("a", "a-1", 50) + unheard + unlabelled, {"corpora": ["a"]})
+    assert ({row.speaker for row in kept}, len(kept), left_out) == ({"a-3"}, 35, 50)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[list[Row], dict[str, npt.NDArray[np.generic]], Path]:
+    """Three rows, the arrays that `embed audio` would write of them, and where."""
+    rows = rows_of("a", "a-1", 3)
+    arrays = {"path": np.array([row.path.name for row in rows]), "embedding": np.eye(3), "affect": np.ones((3, 2))}
+    return rows, arrays, tmp_path / "out.npz"
+
+
+def test_embeddings_by_another_bundle_are_refused(
+    saved: tuple[list[Row], dict[str, npt.NDArray[np.generic]], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, arrays, path = saved
+    np.savez(path, allow_pickle=False, **arrays, fingerprint=np.array("a" * 64))
+    assert len(evaluation.from_file(rows, path, "a" * 64).rows) == 3
+    with pytest.raises(CorpusError, match=r"out\.npz: made by another bundle \(fingerprint aaaaaaaaaaaa"):
+        evaluation.from_file(rows, path, "b" * 64)
+    assert not capsys.readouterr().err
+
+
+def test_embeddings_from_before_fingerprints_are_taken_with_a_warning(
+    saved: tuple[list[Row], dict[str, npt.NDArray[np.generic]], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, arrays, path = saved
+    np.savez(path, allow_pickle=False, **arrays)
+    assert len(evaluation.from_file(rows, path, "b" * 64).rows) == 3
+    assert "out.npz does not say which bundle" in capsys.readouterr().err
+
+
+def test_a_corpus_is_embedded_once_and_only_a_changed_file_again(emodb: Path, encoder: Encoder, tmp_path: Path) -> None:
+    rows, cache = corpora.prepare("emodb", emodb), tmp_path / "kept"
+    first = evaluation.embed(rows, encoder, cache, threads=2)
+    made = Cache.open(cache, encoder.bundle.fingerprint)
+    assert len(made.vectors) == len(rows)
+    # What is kept is what is given: a mark put into the archive comes back, so nothing was encoded again.
+    for key, vector in made.vectors.items():
+        made.vectors[key] = Vector(-vector.embedding, vector.affect)
+    made.changed = True
+    made.save()
+    again = evaluation.embed(rows, encoder, cache)
+    np.testing.assert_array_equal(again.embedding, -first.embedding)
+    np.testing.assert_array_equal(again.affect, first.affect)
+    speak(rows[0].path.with_suffix(".wav"), seed=77)
+    changed = [replace(rows[0], path=rows[0].path.with_suffix(".wav")), *rows[1:]]
+    third = evaluation.embed(changed, encoder, cache)
+    assert (third.embedding[0] @ first.embedding[0], third.embedding[1] @ first.embedding[1]) > (0, -1)
+    np.testing.assert_array_equal(third.embedding[1:], -first.embedding[1:])
+    assert [path.name for path in cache.iterdir()] == [f"{encoder.bundle.fingerprint[:32]}.npz"]
+
+
+def test_clips_that_cannot_be_embedded_are_all_named_and_the_others_kept(
+    emodb: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    rows = corpora.prepare("emodb", emodb)
+    broken = [replace(row, path=tmp_path / f"gone-{n}.wav") for n, row in enumerate(rows[:2])]
+    with pytest.raises(CorpusError, match=r"2 of 5 clips.*\n.*gone-0\.wav.*\n.*gone-1\.wav"):
+        evaluation.embed([*broken, *rows], encoder, tmp_path / "kept")
+    assert len(Cache.open(tmp_path / "kept", encoder.bundle.fingerprint).vectors) == 3
+
+
+def test_a_damaged_cache_and_one_that_cannot_be_written_are_named(
+    emodb: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    rows = corpora.prepare("emodb", emodb)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="file"):
+        evaluation.embed(rows[:1], encoder, tmp_path / "file" / "cache")
+    (tmp_path / f"{encoder.bundle.fingerprint[:32]}.npz").write_bytes(b"torn")
+    with pytest.raises(CorpusError, match=r"not a cache.*delete it"):
+        evaluation.embed(rows[:1], encoder, tmp_path)
