@@ -10,6 +10,7 @@ from rich.table import Table
 
 from encoders import bundle
 from encoders.encoder import Encoder
+from encoders.sessions import available_cpus
 from model_export import manifest
 from model_export.commands.shared import extra, writing
 
@@ -23,6 +24,11 @@ def _evaluate(
         Path | None, typer.Option("--bundle", envvar="EMOTIONRANK_BUNDLE", help="Default: the released one.")
     ] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Take these, written by `embed audio`.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keep embeddings in this folder, for the next time.")] = None,
+    robustness: Annotated[
+        int, typer.Option(min=0, help="Measure noise, rooms, codecs, level and speed on at most so many clips.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of captions, subsamples and resamples.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Write the figures here as JSON too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -30,13 +36,16 @@ def _evaluate(
     with extra():
         from model_export import evaluation as evaluating
 
-    encoder = Encoder.load(bundle_path or bundle.default_path())
+    encoder = Encoder.load(bundle_path or bundle.default_path(), threads=1)
     heard = encoder.bundle.info.provenance
     rows, left_out = evaluating.judged(manifest.read(manifest_file), heard)
     if left_out:
         typer.echo(f"{left_out} clips of speakers that this bundle was trained on are left out", err=True)
-    clips = evaluating.from_file(rows, embeddings) if embeddings else evaluating.embed(rows, encoder)
-    scores = evaluating.evaluate(clips, encoder)
+    if embeddings:
+        clips = evaluating.from_file(rows, embeddings, encoder.bundle.fingerprint)
+    else:
+        clips = evaluating.embed(rows, encoder, cache, available_cpus())
+    scores = evaluating.evaluate(clips, encoder, evaluating.Settings(seed=seed, robustness=robustness))
     if output:
         with writing(output):
             output.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -47,16 +56,49 @@ def _evaluate(
 
 
 def _print(scores: dict[str, Any]) -> None:
-    console = Console()
-    of = scores["bundle"]
+    console = Console(highlight=False)
+    of, affect, graded = scores["bundle"], scores["affect"].values(), scores["graded_prompts"].values()
     console.print(f"{of['name']} {of['version']} on {', '.join(scores['corpora'])}: {scores['clips']} clips")
     table = Table("measure", "valence", "arousal")
-    for measure, title in (("affect", "affect tau-b"), ("graded_prompts", "graded prompts, top 10, tau-b")):
-        cells = [f"{s['tau']:.3f} [{s['interval'][0]:.2f}, {s['interval'][1]:.2f}]" for s in scores[measure].values()]
-        table.add_row(title, *cells)
-    table.add_row("affect CCC", *(f"{s['ccc']:.3f}" for s in scores["affect"].values()))
+    table.add_row("affect tau-b", *map(_tau, affect))
+    for key, title in (("ccc", "affect CCC"), ("bias", "affect bias"), ("mae", "affect mean error")):
+        table.add_row(title, *(_number(axis[key]) for axis in affect))
+    if all(axis["coverage"] for axis in affect):
+        cells = (f"{_number(c['share'])} of {c['level']:g}" for c in (axis["coverage"] for axis in affect))
+        table.add_row("labels within the intervals", *cells)
+    table.add_row("graded prompts, top 10, tau-b", *map(_tau, graded))
+    table.add_row("graded prompts, top 1, tau-b", *(_tau(axis["top_1"]) for axis in graded))
+    unseen = scores["unseen_words"]
+    if "words" in unseen:
+        table.add_row(
+            f"{unseen['words']} unseen words, top 10, tau-b", _tau(unseen["valence"]), _tau(unseen["arousal"])
+        )
     console.print(table)
     for text, found in scores["emotions"].items():
         console.print(f"  {text!r}: {found['hits']} of the first 10 are {found['emotion']} (chance {found['chance']})")
-    gap = scores["modality_gap"]
-    console.print(f"modality gap: MMD {gap['mmd']:.3f}, centroid distance {gap['centroid_distance']:.3f}")
+    emotions, gap, ways = scores["zero_shot"], scores["modality_gap"], scores["retrieval"]
+    if "uar" in emotions:
+        console.print(f"emotions, zero-shot: UAR {_number(emotions['uar'])} (chance {_number(emotions['chance'])})")
+    for way in ("text_to_audio", "audio_to_text"):
+        figures = f"mAP {_number(ways[way]['map'])} (chance {_number(ways[way]['map_by_chance'])})"
+        console.print(f"{way.replace('_', ' ')}, within {ways['radius']:g}: {figures}")
+    console.print(f"modality gap: MMD {_number(gap['mmd'])}, centroid distance {_number(gap['centroid_distance'])}")
+    if scores["robustness"]:
+        _print_robustness(scores["robustness"], console)
+
+
+def _print_robustness(scores: dict[str, Any], console: Console) -> None:
+    table = Table("condition", "valence tau-b", "arousal tau-b", "cosine", "top 10 kept", "failed")
+    for name, found in scores["conditions"].items():
+        cells = (_number(found[key]) for key in ("valence", "arousal", "cosine", "overlap"))
+        table.add_row(name, *cells, str(found["failed"]))
+    console.print(table)
+
+
+def _tau(scores: dict[str, Any]) -> str:
+    low, high = scores["interval"]
+    return f"{_number(scores['tau'])} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
