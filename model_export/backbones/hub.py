@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 from model_export.errors import BackboneError
@@ -52,15 +53,23 @@ def read_config(name: str) -> PretrainedConfig:
     """The configuration of a model.
 
     Raises:
-        BackboneError: there is no such folder, or the hub does not give it (no network, no such name).
+        BackboneError: there is no such folder, the hub does not give it (no network, no such name), or it is of a
+        kind that transformers does not know.
     """
     check_name(name)
     try:
         with _quiet():
-            config: PretrainedConfig = AutoConfig.from_pretrained(_place(name))
+            settings, _ = PretrainedConfig.get_config_dict(_place(name))
+            kind = settings.get("model_type")
+            if kind in CONFIG_MAPPING:
+                config: PretrainedConfig = AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
+                return config
     except _FAILURES as error:
         raise _failed(name, error) from error
-    return config
+    raise BackboneError(
+        f'{name}: transformers knows no "{kind}", and code that comes with a model is never run here; if it wraps a '
+        "known encoder, save that one by itself (model.encoder.save_pretrained(folder)) and give its folder"
+    )
 
 
 def read_model(name: str, kind: Any, **choices: Any) -> PreTrainedModel:
@@ -72,7 +81,9 @@ def read_model(name: str, kind: Any, **choices: Any) -> PreTrainedModel:
     check_name(name)
     try:
         with _quiet():
-            model, info = kind.from_pretrained(_place(name), dtype=torch.float32, output_loading_info=True, **choices)
+            model, info = kind.from_pretrained(
+                _place(name), dtype=torch.float32, output_loading_info=True, trust_remote_code=False, **choices
+            )
     except _FAILURES as error:
         raise _failed(name, error) from error
     missing = sorted(key for key in info["missing_keys"] if not any(part in key for part in _UNUSED))

@@ -68,6 +68,14 @@ def test_a_model_of_an_unknown_family_is_refused_with_the_known_ones(tmp_path: P
         backbones.speech(small.saved(small.text_model("bert"), tmp_path))
 
 
+def test_a_model_with_code_of_its_own_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
+    settings = {"model_type": "ser", "auto_map": {"AutoConfig": "code.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    (tmp_path / "code.py").write_text("raise SystemExit", encoding="utf-8")
+    with pytest.raises(BackboneError, match=r'no "ser".*save that one by itself'):
+        backbones.speech(str(tmp_path))
+
+
 def test_missing_foreign_and_broken_weights_are_refused(tmp_path: Path) -> None:
     name = small.saved(small.wave_model("hubert", small.BASE), tmp_path)
     path = tmp_path / "model.safetensors"
