@@ -37,12 +37,14 @@ def read_affect(read_out: nn.Module, embedding: Tensor) -> Tensor:
 class TowerConfig:
     """What the towers are made of, and how much of it is trained.
 
-    `audio` and `text` name a backbone: "whisper-tiny.en" and "minilm" (packaged), a local folder, or a name at
-    Hugging Face. `train_audio` and `train_text` are "frozen", "last-N" (the last N blocks) or "all". `pooling` is one
-    of `pooling.POOLINGS`; `dim` is the embedding's width.
+    `audio` and `text` name a backbone: "whisper-tiny.en", "whisper-base" and "minilm" (packaged), a local folder, or a
+    name at Hugging Face. Of the audio backbone the first `audio_blocks` blocks are kept (0: all). `train_audio` and
+    `train_text` are "frozen", "last-N" (the last N blocks that are kept) or "all". `pooling` is one of
+    `pooling.POOLINGS`; `dim` is the embedding's width.
     """
 
     audio: str = "whisper-tiny.en"
+    audio_blocks: int = 0
     text: str = "minilm"
     train_audio: str = "last-3"
     train_text: str = "frozen"
@@ -178,6 +180,7 @@ def build(config: TowerConfig) -> Towers:
     """
     _check(config)
     speech = backbones.speech(config.audio)
+    backbones.keep_first(speech, config.audio_blocks, f"the audio backbone {config.audio}")
     backbones.train_only(speech, config.train_audio, f"the audio backbone {config.audio}")
     text, tokenizer = backbones.text(config.text)
     backbones.train_only(text, config.train_text, f"the text backbone {config.text}")

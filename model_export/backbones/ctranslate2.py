@@ -10,6 +10,7 @@ Quantised weights (int8, int16) have a `<name>_scale` beside them, per output ch
 """
 
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,22 +23,24 @@ _FORMAT = 6
 _TYPES = {0: torch.float32, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.float16, 5: torch.bfloat16}
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: Path, *parts: Path) -> dict[str, Tensor]:
     """All variables of a file by name, as float32 (integers that are no quantised weights stay int64).
+
+    A file that was cut into several is read from all of them, in order.
 
     Raises:
         BackboneError: the file is not there, or is not of this format.
     """
     try:
-        with path.open("rb") as file:
-            version = _number(file, "I")
-            if version != _FORMAT:
-                raise BackboneError(f"{path}: CTranslate2 format {version}; this reads format {_FORMAT}")
-            _string(file), _number(file, "I")
-            stored = dict(_variable(file) for _ in range(_number(file, "I")))
-            for _ in range(_number(file, "I")):
-                alias, name = _string(file), _string(file)
-                stored[alias] = stored[name]
+        file = BytesIO(b"".join(part.read_bytes() for part in (path, *parts)))
+        version = _number(file, "I")
+        if version != _FORMAT:
+            raise BackboneError(f"{path}: CTranslate2 format {version}; this reads format {_FORMAT}")
+        _string(file), _number(file, "I")
+        stored = dict(_variable(file) for _ in range(_number(file, "I")))
+        for _ in range(_number(file, "I")):
+            alias, name = _string(file), _string(file)
+            stored[alias] = stored[name]
     except (OSError, struct.error, KeyError, ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise BackboneError(f"{path}: not a readable CTranslate2 model ({error})") from error
     return {name: _wide(value, stored.get(f"{name}_scale")) for name, value in stored.items()}

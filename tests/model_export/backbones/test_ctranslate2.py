@@ -48,6 +48,12 @@ def test_every_type_is_widened_and_an_alias_is_what_it_names(tmp_path: Path) -> 
     assert read["count"] == 7
     torch.testing.assert_close(read["layer/weight"], torch.tensor([[1.0, -1.0], [0.0, 2.0]]))
 
+    whole = path.read_bytes()
+    parts = [tmp_path / "model.bin.part1", tmp_path / "model.bin.part2"]
+    for part, content in zip(parts, (whole[:50], whole[50:]), strict=True):
+        part.write_bytes(content)
+    torch.testing.assert_close(ctranslate2.read(*parts), read)
+
 
 @pytest.mark.parametrize(
     "content",

@@ -1,6 +1,7 @@
 """What a mode names is trained, and nothing else."""
 
 import pytest
+import torch
 from torch import nn
 
 from model_export import backbones
@@ -40,3 +41,25 @@ def test_frozen_parts_rest_and_trained_parts_do_not() -> None:
     backbones.settle(both)
     assert not any(module.training for module in frozen.modules())
     assert all(module.training for module in free.modules())
+
+
+def test_the_first_blocks_that_are_kept_say_what_they_said() -> None:
+    torch.manual_seed(0)
+    encoder = backbones.WhisperEncoder(64, 4, 1).eval()
+    samples, lengths = torch.randn(1, 4000) / 10, torch.tensor([4000])
+    with torch.inference_mode():
+        whole, _ = encoder(samples, lengths)
+        backbones.keep_first(encoder, 2, "a small Whisper")
+        kept, _ = encoder(samples, lengths)
+    assert len(kept) == encoder.states == 3
+    for before, after in zip(whole, kept, strict=False):
+        torch.testing.assert_close(before, after)
+
+
+def test_no_more_blocks_are_kept_than_there_are_and_zero_keeps_all() -> None:
+    encoder = backbones.WhisperEncoder(64, 4, 1)
+    backbones.keep_first(encoder, 0, "a small Whisper")
+    assert len(encoder.blocks) == 4
+    for blocks in (5, -1):
+        with pytest.raises(BackboneError, match=f"audio_blocks = {blocks}: a small Whisper has 4 blocks"):
+            backbones.keep_first(encoder, blocks, "a small Whisper")
