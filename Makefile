@@ -53,6 +53,8 @@ test-corpus: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.encoders
+	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.loss
 
 train: .venv/.dev
 	@test ! -e $(RUNS)/checkpoint.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }
