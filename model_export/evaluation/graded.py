@@ -122,4 +122,5 @@ def mean_of_best(order: Indices, values: Floats, copies: Indices, top: int) -> n
     taken = np.clip(top - before, 0, held)
     total = taken.sum(axis=1)
     sums: npt.NDArray[np.float64] = (taken * values[order]).sum(axis=1, dtype=np.float64)
-    return np.divide(sums, total, out=np.full(len(order), np.nan), where=total > 0)
+    means: npt.NDArray[np.float64] = np.divide(sums, total, out=np.full(len(order), np.nan), where=total > 0)
+    return means

@@ -9,7 +9,7 @@
     retrieval        {radius, text_to_audio, audio_to_text}                                      `retrieval`
     slices           {gender | corpus | speaker | duration: {name: {clips, valence, arousal}}}   `slices`
     robustness       {clips, clean, conditions}, null unless asked for                           `robustness`
-    unseen_words     {words, valence, arousal, by_word} or {note}                                `unseen`
+    unseen_words     {words, valence, arousal, without_place, published, by_word} or {note}        `unseen`
 
 The gap is that between the clips and a caption beside each of them; `vocabulary` is that to the bundle's own prompts,
 whose places on the plane are not those of the clips.

@@ -2,7 +2,8 @@
 
 A bundle whose provenance names `words_left_out` was trained on captions without them (`captions.pool(leave_out=...)`).
 Each of them, alone, is a prompt here; the mean label of the best ten clips is set against the word's place in the
-vocabulary, and tau-b taken over the words. Intervals are 95 % bootstrap percentiles over the words.
+vocabulary, and tau-b taken over the words: all of them, and under `published` those whose place is not our own.
+Intervals are 95 % bootstrap percentiles over the words.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from model_export.evaluation.graded import TOP, ranked
 from model_export.evaluation.measures import Floats, Indices, interval, tau
 
 FEWEST = 3
+OWN = ("own", "origin")  # sources of the vocabulary that are no publication
 
 
 def left_out(provenance: Mapping[str, Any]) -> list[str]:
@@ -34,23 +36,32 @@ def unseen_scores(clips: Embedded, encoder: Encoder, rounds: int = 1000, seed: i
     names = left_out(encoder.bundle.info.provenance)
     if not names:
         return {"note": "the bundle's provenance names no words_left_out: its training saw every word"}
-    known = {word.word: Affect.from_unit(word.valence, word.arousal) for word in captions.vocabulary()}
-    words = [word for word in names if word in known]
+    known = {word.word: word for word in captions.vocabulary()}
+    words = [known[name] for name in names if name in known]
     if len(words) < FEWEST:
         return {"note": f"{len(words)} of the words left out are in the vocabulary; at least {FEWEST} are needed"}
-    best = ranked(encoder.embed_prompts(words).embedding, clips.embedding, TOP)
+    best = ranked(encoder.embed_prompts([word.word for word in words]).embedding, clips.embedding, TOP)
     found: Floats = clips.labels[best].mean(axis=1)
-    places = np.array([known[word] for word in words], dtype=np.float32)
-    scores: dict[str, Any] = {"words": len(words), "without_place": sorted(set(names) - set(words))}
+    places = np.array([Affect.from_unit(word.valence, word.arousal) for word in words], dtype=np.float32)
+    published = np.array([word.source not in OWN for word in words])
+    return {
+        **_taus(found, places, rounds, seed),
+        "without_place": sorted(set(names) - known.keys()),
+        "published": _taus(found[published], places[published], rounds, seed) if published.sum() >= FEWEST else None,
+        "by_word": {
+            word.word: {"place": np.round(place, 2).tolist(), "found": np.round(came, 2).tolist()}
+            for word, place, came in zip(words, places.astype(float), found.astype(float), strict=True)
+        },
+    }
+
+
+def _taus(found: Floats, places: Floats, rounds: int, seed: int) -> dict[str, Any]:
+    scores: dict[str, Any] = {"words": len(found)}
     for axis, name in enumerate(AXES):
         came, wanted = found[:, axis], places[:, axis]
 
         def resampled(picked: Indices, came: Floats = came, wanted: Floats = wanted) -> float:
             return tau(came[picked], wanted[picked])
 
-        scores[name] = {"tau": round(tau(came, wanted), 3), "interval": interval(resampled, len(words), rounds, seed)}
-    scores["by_word"] = {
-        word: {"place": np.round(place, 2).tolist(), "found": np.round(came, 2).tolist()}
-        for word, place, came in zip(words, places.astype(float), found.astype(float), strict=True)
-    }
+        scores[name] = {"tau": round(tau(came, wanted), 3), "interval": interval(resampled, len(came), rounds, seed)}
     return scores

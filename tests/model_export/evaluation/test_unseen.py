@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from encoders.encoder import Encoder
+from model_export import captions
 from model_export.errors import CorpusError
 from model_export.evaluation import Embedded
 from model_export.evaluation.unseen import unseen_scores
@@ -27,6 +28,8 @@ def test_words_find_clips_near_their_own_place(encoder: Encoder, worded: Embedde
     assert (scores["words"], scores["without_place"]) == (len(WORDS), ["zorbulous"])
     assert scores["valence"]["tau"] > 0.5
     assert scores["arousal"]["tau"] > 0.5
+    published = {word.word for word in captions.vocabulary() if word.source in ("RM1977", "M1996", "R1980")}
+    assert 3 <= scores["published"]["words"] == len(published & set(WORDS)) < len(WORDS)
     assert set(scores["by_word"]) == set(WORDS)
     happy, sad = scores["by_word"]["happy"], scores["by_word"]["sad"]
     assert happy["place"][0] > 4 > sad["place"][0]
