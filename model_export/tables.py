@@ -30,8 +30,8 @@ class Record:
 def records(path: Path, wanted: Iterable[str] = (), delimiter: str = ",", quotes: bool = True) -> list[Record]:
     """Every line of a table; Parquet goes by the suffix `.parquet`, everything else is delimited text in UTF-8.
 
-    Blank lines are no records. A null of Parquet is an empty cell. Without `quotes` a quotation mark is a character like
-    any other.
+    Blank lines are no records. A null of Parquet is an empty cell. Without `quotes`, a quotation mark is a character
+    like any other.
 
     Raises:
         CorpusError: not readable, a column of `wanted` missing, two columns of one name, or lines with more or fewer
@@ -108,8 +108,9 @@ def _text(path: Path, delimiter: str, quotes: bool) -> tuple[list[str], list[tup
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             # Strict: an unclosed quote would otherwise swallow the rest of the table in silence.
-            quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-            reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
+            reader = csv.reader(
+                file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, strict=True
+            )
             names = [name.strip() for name in next(reader, [])]
             return names, [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
     except OSError as error:
