@@ -15,7 +15,7 @@ SEPARATOR = " | "
 
 def own(rows: Sequence[Row]) -> list[list[Caption]]:
     """The captions of each row, none where its column is empty or its clip has no affect."""
-    return [[_caption(row, text) for text in split(row.caption)] if row.labelled else [] for row in rows]
+    return [[of_row(row, text) for text in split(row.caption)] if row.labelled else [] for row in rows]
 
 
 def split(cell: str) -> list[str]:
@@ -28,5 +28,6 @@ def join(texts: Iterable[str]) -> str:
     return SEPARATOR.join(texts)
 
 
-def _caption(row: Row, text: str) -> Caption:
+def of_row(row: Row, text: str) -> Caption:
+    """A text as a caption of this row, at its affect; dominance is neutral where it is not known."""
     return Caption(text, row.emotion, row.affect, NEUTRAL if math.isnan(row.dominance) else row.dominance)
