@@ -57,7 +57,8 @@ def measure(form: str, size: int, rounds: int, limit: int) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     Path("/proc/self/clear_refs").write_text("5")  # forgets the high-water mark that the imports left
     before = _memory("VmRSS")
-    forward, both = [], []
+    forward: list[float] = []
+    both: list[float] = []
     began = time.process_time()
     while len(both) < rounds and (not both or time.process_time() - began < PATIENCE):
         start = time.process_time()
@@ -101,7 +102,7 @@ def _in_own_process(form: str, size: int, rounds: int, limit: int) -> dict[str, 
 def table(rounds: int, limit: int) -> None:
     """Measure and print."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"{machine}, {time.strftime('%Y-%m-%d')}; one thread, at most {rounds} rounds, {limit / GIB:.0f} GiB")
+    print(f"{machine}, {time.strftime('%Y-%m-%d')}; one thread, rounds: {rounds}, memory limit: {limit / GIB:.0f} GiB")
     print(f"{'n':>5}  {'':24}{'forward ms':>12}{'with backward':>15}{'peak MiB':>10}{'rounds':>8}")
     fitted: tuple[int, dict[str, Any]] | None = None
     for size in SIZES:
