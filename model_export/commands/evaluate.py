@@ -30,12 +30,20 @@ def _evaluate(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of captions, subsamples and resamples.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Write the figures here as JSON too.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write report.html, with figures, and scores.json into this folder.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure how true a bundle's ranking is; clips that a copy of the corpus holds only in part are left out."""
     with extra():
         from model_export import evaluation as evaluating
+        from model_export.evaluation import report as reporting
 
+    if report:
+        # Before the work, so that it is not done in vain.
+        with writing(report):
+            report.mkdir(parents=True, exist_ok=True)
     encoder = Encoder.load(bundle_path or bundle.default_path(), threads=1)
     heard = encoder.bundle.info.provenance
     rows, left_out = evaluating.judged(manifest.read(manifest_file), heard)
@@ -49,6 +57,10 @@ def _evaluate(
     if output:
         with writing(output):
             output.write_text(json.dumps(scores, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    if report:
+        with writing(report):
+            page = reporting.write(scores, report, clips)
+        typer.echo(f"report: {page}", err=True)
     if as_json:
         typer.echo(json.dumps(scores, indent=2, allow_nan=False))
     else:
