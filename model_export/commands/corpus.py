@@ -75,10 +75,16 @@ def table(
 def check(
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="What is trained on together.")],
     plot: Annotated[Path | None, typer.Option(help="Draw the clips in the affect plane (.png, .svg, .pdf).")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Write the rows whose audio can be used, each recording once, as a manifest.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every case, instead of a table.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Clips that are decoded at a time.")] = 2,
 ) -> None:
-    """Say what is wrong with manifests and their audio, and sum them up; the exit status is 1 when anything is."""
+    """Say what is wrong with manifests and their audio, and sum them up.
+
+    The exit status is 1 when anything is wrong, unless --keep writes what can be used.
+    """
     rows = [row for path in manifests for row in manifest.read(path)]
     if plot:
         with extra():
@@ -91,7 +97,11 @@ def check(
         typer.echo(json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(report)
-    if report.problems:
+    if keep:
+        with writing(keep):
+            manifest.write(report.usable, keep)
+        typer.echo(f"{keep}: {len(report.usable)} of {len(rows)} clips", err=True)
+    elif report.problems:
         raise typer.Exit(1)
 
 

@@ -48,10 +48,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The summary of each corpus, by name, and what is wrong."""
+    """The summary of each corpus, by name, what is wrong, and the rows whose audio can be used: each recording once."""
 
     corpora: dict[str, dict[str, Any]]
     problems: list[Problem]
+    usable: list[Row]
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
@@ -72,8 +73,11 @@ def check(rows: Sequence[Row], threads: int = 2) -> Report:
         )
     found = [*_sound(rows, heard), *_labels(rows)]
     names = sorted({row.corpus for row in rows})
+    first = {clip.digest: place for place, clip in reversed(list(enumerate(heard)))}
     return Report(
-        {name: _summary(name, rows, heard) for name in names}, [problem for problem in found if problem.cases]
+        {name: _summary(name, rows, heard) for name in names},
+        [problem for problem in found if problem.cases],
+        [rows[place] for place, clip in enumerate(heard) if clip.digest and first[clip.digest] == place],
     )
 
 

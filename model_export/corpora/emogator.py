@@ -1,7 +1,8 @@
 """EmoGator (Buhl 2023, Apache-2.0): `data/mp3/000001-01-1.mp3`: contributor, category, take.
 
 Vocal bursts without words (laughs, sighs, groans), recorded at home by 357 people on a prompt; nobody checked them. The
-categories are numbered in the order of EMOTIONS. Affect is that of the category, as `emotions` has it.
+categories are numbered in the order of EMOTIONS. Affect is that of the category, as `emotions` has it. All of it is for
+training: a prompt that nobody checked is no measure to validate against.
 """
 
 import re
@@ -58,6 +59,7 @@ def rows(root: Path) -> list[Row]:
                 path=path,
                 corpus="emogator",
                 speaker=f"emogator-{contributor}",
+                split="train",
                 emotion=emotion,
                 valence=affect.valence,
                 arousal=affect.arousal,

@@ -45,6 +45,12 @@ def test_check_lists_what_is_wrong_and_exits_with_1(nemo: Path, tmp_path: Path) 
     report = json.loads(run("check", output, "--json").stdout)
     assert (report["ok"], [problem["kind"] for problem in report["problems"]]) == (False, ["missing"])
 
+    kept = tmp_path / "kept.csv"
+    result = run("check", output, "--keep", kept)
+    assert result.exit_code == 0
+    assert "kept.csv: 2 of 3 clips" in result.output
+    assert [row.path for row in manifest.read(kept)] == [row.path for row in manifest.read(output)[1:]]
+
 
 def test_a_table_is_read_by_a_map_of_its_columns(tmp_path: Path) -> None:
     speak(tmp_path / "wav" / "a.wav", seed=1)

@@ -44,8 +44,10 @@ def test_audio_that_cannot_be_used_is_told_apart(rows: list[Row], tmp_path: Path
     silent, broken, absent = tmp_path / "silent.wav", tmp_path / "broken.wav", tmp_path / "absent.wav"
     silent.write_bytes(media(np.zeros(16_000, np.float32)))
     broken.write_bytes(b"this is no sound" * 100)
-    found = cases(check([*rows, *(replace(rows[0], path=path) for path in (silent, broken, absent))]))
+    report = check([*rows, *(replace(rows[0], path=path) for path in (silent, broken, absent))])
+    found = cases(report)
     assert set(found) == {"silent", "unreadable", "missing"}
+    assert report.usable == rows
     for kind, path in (("silent", silent), ("unreadable", broken), ("missing", absent)):
         assert len(found[kind]) == 1
         assert str(path) in found[kind][0]
@@ -66,7 +68,9 @@ def test_a_clip_that_only_reaches_full_scale_is_not_clipped(gain: float) -> None
 def test_the_same_recording_under_two_names_and_a_clip_listed_twice_are_found(rows: list[Row], tmp_path: Path) -> None:
     copy = tmp_path / "copy.wav"
     copy.write_bytes(rows[0].path.read_bytes())
-    found = cases(check([*rows, replace(rows[0], path=copy), rows[3]]))
+    report = check([*rows, replace(rows[0], path=copy), rows[3]])
+    found = cases(report)
+    assert report.usable == rows
     assert set(found) == {"duplicate recordings", "listed twice"}
     assert found["duplicate recordings"] == [" = ".join(sorted([str(rows[0].path), str(copy)]))]
     assert found["listed twice"] == [f"{rows[3].path}: 2 rows"]
