@@ -10,9 +10,12 @@ from collections import defaultdict
 
 import numpy as np
 
-from model_export.captions import blends, frames, levels, paragraphs, phrases
+from model_export.captions.blends import blend_phrases, delivery_phrases
 from model_export.captions.caption import Caption, at, inside
-from model_export.captions.phrases import Phrase
+from model_export.captions.frames import article, write
+from model_export.captions.levels import level_phrases, plane_phrases
+from model_export.captions.paragraphs import label_phrases, paragraph_phrases
+from model_export.captions.phrases import DEGREES, Phrase, of_words, scaled
 from model_export.captions.vocabulary import Word, vocabulary
 
 # Cells a side of the plane.
@@ -48,7 +51,7 @@ def pool(seed: int = 0, size: int = 18_000, leave_out: frozenset[str] = frozense
         for phrase in queue:
             if written >= wanted:
                 break
-            text = frames.write(phrase, rng)
+            text = write(phrase, rng)
             if text in captions or (banned and banned.search(text.lower())):
                 continue
             captions[text] = at(text, phrase.term, phrase.place)
@@ -59,11 +62,11 @@ def pool(seed: int = 0, size: int = 18_000, leave_out: frozenset[str] = frozense
 def _all_phrases(rng: np.random.Generator, size: int) -> list[Phrase]:
     words = vocabulary()
     many = max(1, size // 2500)
-    found = phrases.of_words(words, rng, degrees_each=many)
-    found += [p for axis in ("valence", "arousal") for level in levels.level_phrases(axis).values() for p in level]
-    found += levels.plane_phrases(rng, pairs_each=7 * many) + paragraphs.label_phrases()
-    found += blends.blend_phrases(words, rng, count=700 * many) + blends.delivery_phrases(words, rng, count=300 * many)
-    found += paragraphs.paragraph_phrases(found, rng, count=350 * many)
+    found = of_words(words, rng, degrees_each=many)
+    found += [p for axis in ("valence", "arousal") for level in level_phrases(axis).values() for p in level]
+    found += plane_phrases(rng, pairs_each=7 * many) + label_phrases()
+    found += blend_phrases(words, rng, count=700 * many) + delivery_phrases(words, rng, count=300 * many)
+    found += paragraph_phrases(found, rng, count=350 * many)
     return list({(p.text, p.form): p for p in found}.values())
 
 
@@ -111,4 +114,4 @@ def bank() -> list[Caption]:
 def _prompt(word: Word, degree: str) -> Caption:
     text = f"{degree} {word.word}".strip()
     frame = "a {x} voice" if word.kind == "adjective" else "a voice that sounds {x}"
-    return at(frames.article(frame.format(x=text)), word.term, phrases.scaled(word.place, phrases.DEGREES[degree]))
+    return at(article(frame.format(x=text)), word.term, scaled(word.place, DEGREES[degree]))
