@@ -2,11 +2,16 @@
 
 A name that is no folder here is asked of the hub (and its cache); without a network that is an error which says to give
 a folder. No code that comes with a model is ever run.
+
+The baselines of the Odyssey 2024 challenge (Goncalves et al. 2024, "Odyssey 2024 - Speech Emotion Recognition
+Challenge") wrap a WavLM in code of their own: their config names it as `ssl_type`, its weights are called
+`ssl_model.*`. Of those the WavLM is read.
 """
 
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from model_export.errors import BackboneError
 
 # What we never run may be missing from a file: BERT's pooler, the vector that stands for masked speech.
 _UNUSED = ("pooler.", "masked_spec_embed", "position_ids")
+_WRAPPED = {r"^ssl_model\.": ""}
 _FAILURES = (
     OSError,
     ValueError,
@@ -50,7 +56,7 @@ def check_name(name: str) -> None:
 
 
 def read_config(name: str) -> PretrainedConfig:
-    """The configuration of a model.
+    """The configuration of a model; of one that wraps an encoder (see above) that of the encoder.
 
     Raises:
         BackboneError: there is no such folder, the hub does not give it (no network, no such name), or it is of a
@@ -60,12 +66,14 @@ def read_config(name: str) -> PretrainedConfig:
     try:
         with _quiet():
             settings, _ = PretrainedConfig.get_config_dict(_place(name))
-            kind = settings.get("model_type")
+            kind, inner = settings.get("model_type"), settings.get("ssl_type")
             if kind in CONFIG_MAPPING:
                 config: PretrainedConfig = AutoConfig.from_pretrained(_place(name), trust_remote_code=False)
                 return config
     except _FAILURES as error:
         raise _failed(name, error) from error
+    if isinstance(inner, str) and inner != name:
+        return read_config(inner)
     raise BackboneError(
         f'{name}: transformers knows no "{kind}", and code that comes with a model is never run here; if it wraps a '
         "known encoder, save that one by itself (model.encoder.save_pretrained(folder)) and give its folder"
@@ -78,11 +86,17 @@ def read_model(name: str, kind: Any, **choices: Any) -> PreTrainedModel:
     Raises:
         BackboneError: as `read_config`, or the weights are missing, unreadable, of other shapes, or not all there.
     """
-    check_name(name)
+    config = read_config(name)
     try:
         with _quiet():
             model, info = kind.from_pretrained(
-                _place(name), dtype=torch.float32, output_loading_info=True, trust_remote_code=False, **choices
+                _place(name),
+                config=config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=False,
+                key_mapping=_WRAPPED,
+                **choices,
             )
     except _FAILURES as error:
         raise _failed(name, error) from error
@@ -126,11 +140,11 @@ def _failed(name: str, error: Exception) -> BackboneError:
 def _quiet() -> Iterator[None]:
     """Without the progress bars and loading reports of transformers: what matters of them is checked here."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
+    logging.set_verbosity(CRITICAL)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(level)
         if bar:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
 """A backbone by its name: the packaged ones, a local folder, or a name at Hugging Face.
 
-A model that wraps one of the known encoders in code of its own (as published models of speech emotion do) is given by
-the encoder inside: load it where its code is trusted, `save_pretrained` the encoder, and give that folder.
+A model that wraps one of the known encoders in code of its own is given by the encoder inside: load it where its code
+is trusted, `save_pretrained` the encoder, and give that folder (but see `hub` for the wrappers that are known).
 """
 
 from pathlib import Path

@@ -137,7 +137,7 @@ class WaveEncoder(nn.Module):
         """How much the position counts for each query [batch, heads, frames, 1] (WavLM, equations 2-5)."""
         gates = part.gru_rel_pos_linear(x)
         batch, heads, frames, _ = gates.shape
-        update, reset = torch.sigmoid(gates.view(batch, heads, frames, 2, 4).sum(dim=4)).split(1, dim=3)
+        update, reset = torch.sigmoid(gates.view(batch, heads, frames, 2, 4).sum(dim=4)).chunk(2, dim=3)
         gate: Tensor = update * (reset * part.gru_rel_pos_const - 1.0) + 2.0
         return gate
 

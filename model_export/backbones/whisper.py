@@ -102,10 +102,10 @@ def from_ctranslate2(path: Path, *parts: Path) -> WhisperEncoder:
         for name, value in ctranslate2.read(path, *parts).items()
         if name.startswith("encoder/")
     }
-    parts = {"conv1": "conv1", "conv2": "conv2"}
+    named = {"conv1": "conv1", "conv2": "conv2"}
     for i in range(len({name.split("/")[0] for name in variables if name.startswith("layer_") and name[6].isdigit()})):
         ours, theirs = f"blocks.{i}.", f"layer_{i}/"
-        parts |= {
+        named |= {
             ours + "norm1": theirs + "self_attention/layer_norm",
             ours + "qkv": theirs + "self_attention/linear_0",
             ours + "out": theirs + "self_attention/linear_1",
@@ -116,7 +116,7 @@ def from_ctranslate2(path: Path, *parts: Path) -> WhisperEncoder:
     state = {}
     try:
         state["positions"] = variables["position_encodings/encodings"]
-        for mine, theirs in parts.items():
+        for mine, theirs in named.items():
             gain, offset = ("gamma", "beta") if "norm" in mine else ("weight", "bias")
             state[mine + ".weight"] = variables[f"{theirs}/{gain}"]
             state[mine + ".bias"] = variables[f"{theirs}/{offset}"]

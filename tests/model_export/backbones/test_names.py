@@ -98,12 +98,24 @@ def test_missing_foreign_and_broken_weights_are_refused(tmp_path: Path) -> None:
         backbones.speech(name)
 
 
-def test_weights_of_a_fine_tuned_model_are_found_under_their_prefix(tmp_path: Path) -> None:
-    model = small.wave_model("wavlm", small.BASE)
-    name = small.saved(model, tmp_path)
-    weights = {f"wavlm.{key}": value for key, value in load_file(tmp_path / "model.safetensors").items()}
+@pytest.mark.parametrize("prefix", ["wavlm.", "ssl_model."])
+@pytest.mark.parametrize("old", [False, True])
+def test_weights_of_a_fine_tuned_model_are_found_under_their_prefix(prefix: str, old: bool, tmp_path: Path) -> None:
+    """The weight norm of older files has other names; a wrapper's config names the encoder inside."""
+    model = small.wave_model("wavlm", small.LARGE)
+    inner, name = small.saved(model, tmp_path / "inner"), small.saved(model, tmp_path / "tuned")
+    weights = {prefix + key: value for key, value in load_file(tmp_path / "inner" / "model.safetensors").items()}
+    if old:
+        names = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+        for new, before in names.items():
+            weights = {key.replace(new, before): value for key, value in weights.items()}
+        assert any(key.endswith("weight_g") for key in weights)
     weights["classifier.weight"] = torch.zeros(3, 32)
-    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
-    states, _ = backbones.speech(name)(torch.ones(1, 4_000), torch.tensor([4_000]))
+    save_file(weights, tmp_path / "tuned" / "model.safetensors", {"format": "pt"})
+    if prefix == "ssl_model.":
+        settings = {"model_type": "ser", "ssl_type": inner, "auto_map": {"AutoConfig": "code.Config"}}
+        (tmp_path / "tuned" / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    found = backbones.speech(name)
+    states, _ = found(torch.ones(1, 4_000), torch.tensor([4_000]))
     expected, _ = backbones.WaveEncoder(model)(torch.ones(1, 4_000), torch.tensor([4_000]))
     torch.testing.assert_close(states, expected)
