@@ -144,7 +144,7 @@ def load(path: Path | None = None) -> Bundle:
     info = _parse(path, raw)
     for name, expected in info.files.items():
         _verify(path / name, expected)
-    return Bundle(path, info, hashlib.sha256(raw).hexdigest(), _read_prompts(path / PROMPTS))
+    return Bundle(path, info, hashlib.sha256(raw).hexdigest(), read_prompts(path / PROMPTS))
 
 
 def seal(path: Path, **fields: object) -> BundleInfo:
@@ -157,7 +157,7 @@ def seal(path: Path, **fields: object) -> BundleInfo:
     if missing := [name for name in REQUIRED if not (path / name).is_file()]:
         raise BundleInvalid(f"cannot seal a bundle in {path}: {', '.join(missing)} not there.")
     names = sorted(p.name for p in path.iterdir() if p.is_file() and p.name not in {INFO, CARD})
-    _read_prompts(path / PROMPTS)
+    read_prompts(path / PROMPTS)
     try:
         info = BundleInfo.model_validate(fields | {"files": {name: _sha256(path / name) for name in names}})
     except ValidationError as error:
@@ -197,7 +197,8 @@ def _verify(file: Path, expected: str) -> None:
         )
 
 
-def _read_prompts(file: Path) -> tuple[Prompt, ...]:
+def read_prompts(file: Path) -> tuple[Prompt, ...]:
+    """Read a bundle's prompts. Raises BundleInvalid for a line that is none, and where there are none."""
     prompts = []
     for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         try:

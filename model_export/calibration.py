@@ -115,7 +115,8 @@ def fit(predicted: Floats, labels: Floats, cells: npt.NDArray[np.generic]) -> tu
 def balanced(groups: npt.NDArray[np.generic]) -> Floats:
     """A weight for each member, [n], of sum 1, so that every group has the same."""
     _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return 1.0 / (counts[place] * len(counts))
+    weights: Floats = 1.0 / (counts[place] * len(counts))
+    return weights
 
 
 def half_width(residuals: Floats, weights: Floats, level: float) -> float:
@@ -134,7 +135,8 @@ def half_width(residuals: Floats, weights: Floats, level: float) -> float:
 def _folds(speakers: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
     """A fold for each clip, [n]: a speaker each, or FOLDS groups of speakers."""
     _, place = np.unique(speakers, return_inverse=True)
-    return place % FOLDS
+    folds: npt.NDArray[np.int64] = place % FOLDS
+    return folds
 
 
 def _left_out(

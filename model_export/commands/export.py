@@ -1,34 +1,41 @@
 """`emotionrank export`: a checkpoint to a bundle."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from encoders import bundle
+from model_export import manifest
 from model_export.commands.shared import extra, writing
-from model_export.errors import TrainingError
+from model_export.errors import ExportError
 
 export = typer.Typer(add_completion=False, help="Write a checkpoint as a bundle.")
 
 
 @export.command()
 def _export(
-    checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="checkpoint.pt of a run.")],
     output: Annotated[Path, typer.Option(help="The folder of the new bundle.")],
     licence: Annotated[str, typer.Option(help="SPDX name of what the training data allows; goes into the bundle.")],
     name: Annotated[str, typer.Option(help="The bundle's name (default: that of its folder).")] = "",
     version: Annotated[str, typer.Option(help="The bundle's version.")] = "0.1.0",
-    int8: Annotated[bool, typer.Option(help="Store matrices as int8.")] = True,
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Calibrate affect, with an interval, on the run's validation speakers in this manifest; repeatable.",
+        ),
+    ] = None,
+    int8: Annotated[bool, typer.Option(help="Store matrices as int8 where that keeps the ranking.")] = True,
 ) -> None:
-    """Export to ONNX, check against torch, shrink, and seal as a bundle."""
+    """Export to ONNX, check against torch, calibrate, shrink where the ranking is kept, and seal as a bundle."""
     with extra():
+        from model_export import example_speech, validation_speech
         from model_export import export as exporting
         from model_export import train as training
 
-    if output.exists():
-        raise TrainingError(f"{output} is there already; choose a new folder, so that no bundle in use is overwritten")
+    if output.exists():  # before the work, not after it
+        raise ExportError(f"{output} is there already; choose a new folder, so that no bundle in use is overwritten")
     model, saved = training.load(checkpoint)
     provenance = {
         **saved["provenance"],
@@ -36,20 +43,36 @@ def _export(
         "seed": saved["config"]["seed"],
         "validation_tau": saved["validation"],
     }
-    partial = output.with_name(output.name + ".partial")
+    calibration = speech = None
+    if calibrate:
+        rows = validation_speech.unheard([row for path in calibrate for row in manifest.read(path)], provenance)
+        calibration = validation_speech.fit(model, rows)
+        if len(rows) >= example_speech.FEWEST:
+            speech = example_speech.from_rows(rows)
     with writing(output):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        exporting.export(
+        made = exporting.export(
             model,
-            partial,
+            output,
             name=name or output.resolve().name,
             version=version,
             licence=licence,
             provenance=provenance,
+            calibration=calibration,
+            speech=speech,
             int8=int8,
         )
-        partial.rename(output)
-    made = bundle.load(output)
     size = sum(path.stat().st_size for path in output.iterdir()) / 1e6
+    stored = made.info.provenance["storage"]
+    assert isinstance(stored, dict)
     typer.echo(f"{output}: {made.info.name} {made.info.version}, {size:.1f} MB, fingerprint {made.fingerprint[:12]}")
+    typer.echo(f"stored: audio {stored['audio']}, text {stored['text']}")
+    if int8 and "float32" in (stored["audio"], stored["text"]):
+        typer.echo("an encoder stays float32: stored as int8 it ranks differently (bundle.json, provenance.storage)")
+    if calibration and made.info.affect_interval:
+        interval = made.info.affect_interval
+        typer.echo(
+            f"affect calibrated on {calibration.clips} clips of {calibration.speakers} speakers; "
+            f"{interval.level:.0%} interval: valence ± {interval.valence:.2f}, arousal ± {interval.arousal:.2f}"
+        )
+    elif calibration:
+        typer.echo(f"affect calibrated, without an interval: {calibration.reason}")
