@@ -18,7 +18,7 @@ from pathlib import Path
 
 from encoders.affect import HIGH, NEUTRAL
 from model_export import tables
-from model_export.corpora.listeners import by_stem
+from model_export.corpora.files import by_stem
 from model_export.emotions import MEANS, affect_of, dominance_of
 from model_export.errors import CorpusError
 from model_export.manifest import Row
@@ -154,21 +154,15 @@ def _single(path: Path) -> dict[str, list[Vote]]:
     """Every vote of the voice alone; the few lines that stand there twice count once."""
     wanted = ("clipName", "queryType", "respEmo", "respLevel", "sessionNums", "questNum")
     votes: dict[str, list[Vote]] = {}
-    seen, problems = set(), []
-    for record in tables.records(path, wanted):
-        cells = record.cells
+    seen: set[tuple[str, str, str]] = set()
+
+    def hear(cells: dict[str, str]) -> None:
         question = (cells["sessionNums"], cells["questNum"], cells["clipName"])
-        if cells["queryType"] != VOICE or question in seen:
-            continue
-        seen.add(question)
-        try:
-            vote = _vote(cells["respEmo"], cells["respLevel"])
-        except ValueError as error:
-            problems.append(f"line {record.line}: {error}")
-        else:
-            votes.setdefault(cells["clipName"], []).append(vote)
-    if problems:
-        tables.refuse(path, problems)
+        if cells["queryType"] == VOICE and question not in seen:
+            seen.add(question)
+            votes.setdefault(cells["clipName"], []).append(_vote(cells["respEmo"], cells["respLevel"]))
+
+    tables.parse(path, wanted, hear)
     return votes
 
 
@@ -183,38 +177,26 @@ def _tabulated(path: Path) -> dict[str, list[Vote]]:
         "S": "meanSadResp",
     }
     votes: dict[str, list[Vote]] = {}
-    problems = []
-    for record in tables.records(path, ("fileName", "", *means, *means.values())):
-        cells = record.cells
-        if len(cells[""]) != 6 or not cells[""].startswith(VOICE):
-            continue
-        try:
-            heard = [
+
+    def hear(cells: dict[str, str]) -> None:
+        if len(cells[""]) == 6 and cells[""].startswith(VOICE):
+            votes[cells["fileName"]] = [
                 _vote(letter, cells[mean], int(cells[letter])) for letter, mean in means.items() if cells[letter] != "0"
             ]
-        except ValueError as error:
-            problems.append(f"line {record.line}: {error}")
-        else:
-            votes[cells["fileName"]] = heard
-    if problems:
-        tables.refuse(path, problems)
+
+    tables.parse(path, ("fileName", "", *means, *means.values()), hear)
     return votes
 
 
 def _summary(path: Path) -> dict[str, list[Vote]]:
     """The winning emotion of the voice alone, or several of a tie, as `D:F` with levels `81.33:63.67`."""
     votes: dict[str, list[Vote]] = {}
-    problems = []
-    for record in tables.records(path, ("FileName", "VoiceVote", "VoiceLevel")):
-        letters, levels = (record.cells[name].split(":") for name in ("VoiceVote", "VoiceLevel"))
-        try:
-            votes[record.cells["FileName"]] = [
-                _vote(letter, level) for letter, level in zip(letters, levels, strict=True)
-            ]
-        except ValueError as error:
-            problems.append(f"line {record.line}: {error}")
-    if problems:
-        tables.refuse(path, problems)
+
+    def hear(cells: dict[str, str]) -> None:
+        pairs = zip(cells["VoiceVote"].split(":"), cells["VoiceLevel"].split(":"), strict=True)
+        votes[cells["FileName"]] = [_vote(letter, level) for letter, level in pairs]
+
+    tables.parse(path, ("FileName", "VoiceVote", "VoiceLevel"), hear)
     return votes
 
 
@@ -233,13 +215,12 @@ def _vote(letter: str, level: str, count: int = 1) -> Vote:
 def _genders(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    found, problems = {}, []
-    for record in tables.records(path, ("ActorID", "Sex")):
-        sex = record.cells["Sex"].lower()
-        if sex in GENDERS:
-            found[record.cells["ActorID"]] = GENDERS[sex]
-        else:
-            problems.append(f"line {record.line}: Sex {record.cells['Sex']!r} is neither Male nor Female")
-    if problems:
-        tables.refuse(path, problems)
+    found: dict[str, str] = {}
+
+    def meet(cells: dict[str, str]) -> None:
+        if cells["Sex"].lower() not in GENDERS:
+            raise ValueError(f"Sex {cells['Sex']!r} is neither Male nor Female")
+        found[cells["ActorID"]] = GENDERS[cells["Sex"].lower()]
+
+    tables.parse(path, ("ActorID", "Sex"), meet)
     return found

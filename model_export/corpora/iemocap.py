@@ -16,7 +16,8 @@ from pathlib import Path
 from statistics import fmean
 
 from encoders.affect import rescale
-from model_export.corpora.listeners import by_stem, demand, spread
+from model_export.corpora.files import by_stem
+from model_export.corpora.listeners import demand, spread
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 

@@ -8,7 +8,6 @@ from statistics import stdev
 
 from encoders.affect import HIGH, LOW
 from model_export.errors import CorpusError
-from model_export.manifest import audio_files
 
 NAMED = 5
 
@@ -22,11 +21,6 @@ def labelled_values(text: str) -> dict[str, float]:
     """The numbers of a rating written as `A:4.000000; V:2.5; D:NaN;`: by letter, those that are no number left out."""
     found = re.findall(r"\b([A-Z])\s*:\s*(-?\d+(?:\.\d+)?)", text)
     return {letter: float(value) for letter, value in found}
-
-
-def by_stem(folder: Path) -> dict[str, Path]:
-    """Every audio file below a folder by its stem, those whose name starts with a dot left out."""
-    return {path.stem: path for path in audio_files(folder) if not path.name.startswith(".")}
 
 
 def demand(files: dict[str, Path], stems: Iterable[str], table: Path, folder: Path) -> None:

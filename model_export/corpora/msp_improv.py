@@ -18,7 +18,8 @@ from statistics import fmean
 
 from encoders.affect import rescale
 from model_export import tables
-from model_export.corpora.listeners import by_stem, demand, labelled_values, spread
+from model_export.corpora.files import by_stem
+from model_export.corpora.listeners import demand, labelled_values, spread
 from model_export.errors import CorpusError
 from model_export.manifest import Row, check
 

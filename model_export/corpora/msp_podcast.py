@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from model_export import tables
-from model_export.corpora.listeners import by_stem, demand, labelled_values, spread
+from model_export.corpora.files import by_stem
+from model_export.corpora.listeners import labelled_values, spread
 from model_export.errors import CorpusError
 from model_export.manifest import Row, check, unknown_speaker
 
@@ -67,21 +68,18 @@ def rows(root: Path) -> list[Row]:
             f"{root}: no Labels/labels_consensus.csv, or neither Audios/ nor Audio/; give the folder of MSP-Podcast "
             "that holds them"
         )
-    records = tables.records(consensus, COLUMNS)
     files = by_stem(folder)
-    demand(files, (_stem(record.cells["FileName"]) for record in records), consensus, folder)
-    ratings, found, problems = _ratings(root), [], []
-    for record in records:
-        stem = _stem(record.cells["FileName"])
-        try:
-            row = _row(record.cells, files[stem], ratings.get(stem, []))
-            check(row)
-        except ValueError as error:
-            problems.append(f"line {record.line}: {error}")
-        else:
-            found.append(row)
-    if problems:
-        tables.refuse(consensus, problems)
+    ratings = _ratings(root)
+
+    def row(cells: dict[str, str]) -> Row:
+        stem = _stem(cells["FileName"])
+        if stem not in files:
+            raise ValueError(f"{cells['FileName'] or 'a clip without a name'} has no audio in {folder.name}/")
+        found = _row(cells, files[stem], ratings.get(stem, []))
+        check(found)
+        return found
+
+    found = tables.parse(consensus, COLUMNS, row)
     listed = {row.path for row in found}
     splits = _partitions(root)
     found += [_unlabelled(path, splits.get(stem, "")) for stem, path in files.items() if path not in listed]
