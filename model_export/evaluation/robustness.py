@@ -5,7 +5,8 @@ changes nothing among them, which shows what decoding alone does):
 
 - tau-b of the affect read-out, beside that of the same clips left alone (`clean`);
 - the cosine between the changed and the clean embedding: its mean, and the 5th percentile over clips (`cosine_low`);
-- `overlap`: the share of the top ten clips of each graded prompt that stays among them, in a library of these clips.
+- `overlap`: the share of the top ten clips of each graded prompt that stays among them, in a library of these clips;
+  None where there are not more than ten.
 
 Clips that a condition leaves too short or silent are counted as `failed` and left out of it.
 """
@@ -104,7 +105,7 @@ def _compared(clean: Embedded, made: list[tuple[Vectors, Affect] | None], prompt
         **_taus(changed),
         "cosine": round(float(cosine.mean()), 4),
         "cosine_low": round(float(np.percentile(cosine, 5)), 4),
-        "overlap": round(float(np.mean(stay)), 3),
+        "overlap": round(float(np.mean(stay)), 3) if len(kept) > TOP else None,
     }
 
 

@@ -2,7 +2,7 @@
 
     bundle {name, version, fingerprint} · corpora · clips · speakers · settings
     affect           {axis: {tau, interval, ccc, bias, mae, coverage}}                           `readout`
-    graded_prompts   {axis: {prompts, tau, interval, label_by_level, tau_each, top_1}}           `graded`
+    graded_prompts   {axis: {prompts, tau, interval, interval_clips, label_by_level, tau_each, top_1}}   `graded`
     emotions         {prompt: {emotion, hits, chance}}                                           `zero_shot`
     zero_shot        {uar, interval, chance, classes, prompts, counts, recall, confusion}        `zero_shot`
     modality_gap     {mmd, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text, vocabulary}   `gap`

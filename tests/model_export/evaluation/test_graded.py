@@ -32,6 +32,7 @@ def test_clips_that_lie_at_their_prompts_are_found_in_order(encoder: Encoder, wo
         found = scores[axis]
         assert found["tau"] > 0.5
         assert found["interval"][0] < found["tau"] < found["interval"][1]
+        assert 0 < found["interval_clips"][0] < found["interval_clips"][1] < 1
         assert found["tau"] > found["tau_each"] > 0.3, "single clips scatter more than their means"
         assert found["top_1"]["tau"] > 0.4
         assert found["prompts"] == sum(prompt.axis == axis for prompt in graded.read()[::2])
