@@ -57,12 +57,12 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.loss
 
 train: .venv/.dev
-	@test ! -e $(RUNS)/checkpoint.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }
+	@test ! -e $(RUNS)/last.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }
 	@test -d "$(CORPORA)" || { echo "no corpora at $(CORPORA); say where they are: make train CORPORA=..."; exit 2; }
 	$(BIN)/emotionrank corpus prepare ravdess $(CORPORA)/ravdess --output $(RUNS)/ravdess.csv
 	$(BIN)/emotionrank corpus prepare nemo $(CORPORA)/nemo --output $(RUNS)/nemo.csv
 	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS)
-	$(BIN)/emotionrank export $(RUNS)/checkpoint.pt --output $(RUNS)/bundle --licence CC-BY-NC-SA-4.0
+	$(BIN)/emotionrank export $(RUNS) --output $(RUNS)/bundle --licence CC-BY-NC-SA-4.0
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

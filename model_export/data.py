@@ -1,7 +1,10 @@
-"""The clips of a training run: decoded once into memory, drawn evenly over corpora and emotions."""
+"""The clips of a training run and their labels: decoded into memory once, or from disk whenever one is asked for."""
 
+import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,42 +17,42 @@ from model_export.emotions import dominance_of
 from model_export.errors import CorpusError
 from model_export.manifest import Row
 
-
-@dataclass(frozen=True, slots=True)
-class Clips:
-    """Rows of a manifest with their samples (float16 at 16 kHz: half the memory, errors far below any noise)."""
-
-    rows: list[Row]
-    samples: list[npt.NDArray[np.float16]]
-
-    @property
-    def affect(self) -> npt.NDArray[np.float32]:
-        """[n, 2] (valence, arousal) on 1..7."""
-        return np.array([row.affect for row in self.rows], dtype=np.float32)
-
-    @property
-    def places(self) -> npt.NDArray[np.float32]:
-        """[n, 3] (valence, arousal, dominance) on 1..7; the dominance is that of the acted category."""
-        return np.array([(*row.affect, dominance_of(row.emotion)) for row in self.rows], dtype=np.float32)
-
-    def take(self, indices: npt.NDArray[np.int64]) -> "Clips":
-        """The clips at these positions."""
-        return Clips([self.rows[i] for i in indices], [self.samples[i] for i in indices])
+Samples = npt.NDArray[np.float16]
 
 
-def load(rows: list[Row], threads: int = 2) -> Clips:
-    """Decode every row's audio.
+def places(rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+    """[n, 3] (valence, arousal, dominance) on 1..7; dominance is that of the emotion where it is not labelled."""
+    return np.array([(*row.affect, dominance(row)) for row in rows], dtype=np.float32)
+
+
+def dominance(row: Row) -> float:
+    """The labelled dominance (1..7), else that of the acted emotion."""
+    return dominance_of(row.emotion) if math.isnan(row.dominance) else row.dominance
+
+
+def decoded(row: Row) -> Samples:
+    """A clip's samples at 16 kHz and full scale, as float16: half the memory, errors far below any noise.
 
     Raises:
-        CorpusError: a file cannot be decoded (all such files are named, so that they can be mended in one go).
+        AudioError: it cannot be decoded.
+    """
+    samples = decode(row.path)
+    # The front end sets the level anyway; at full scale nothing overflows or drowns in float16.
+    scaled: Samples = (samples / np.abs(samples).max()).astype(np.float16)
+    return scaled
+
+
+def load(rows: Sequence[Row], threads: int = 2) -> list[Samples]:
+    """Every row's samples, in memory.
+
+    Raises:
+        CorpusError: a file cannot be decoded (all such files are counted and the first 20 named, so that they can be
+        mended in one go).
     """
 
-    def one(row: Row) -> npt.NDArray[np.float16] | str:
+    def one(row: Row) -> Samples | str:
         try:
-            samples = decode(row.path)
-            # The front end sets the level anyway; at full scale nothing overflows or drowns in float16.
-            scaled: npt.NDArray[np.float16] = (samples / np.abs(samples).max()).astype(np.float16)
-            return scaled
+            return decoded(row)
         except AudioError as error:
             return str(error)
 
@@ -61,19 +64,28 @@ def load(rows: list[Row], threads: int = 2) -> Clips:
     if failures:
         listed = "\n  ".join(failures[:20])
         raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  {listed}")
-    return Clips(rows, [samples for samples in loaded if not isinstance(samples, str)])
+    return [samples for samples in loaded if not isinstance(samples, str)]
 
 
-class BalancedDraw:
-    """Draws clips so that every (corpus, emotion) comes equally often."""
+@dataclass(frozen=True, slots=True)
+class OnDisk(Sequence[Samples]):
+    """Every row's samples, decoded each time that they are asked for; CorpusError names a clip that cannot be."""
 
-    def __init__(self, rows: list[Row]) -> None:
-        cells: dict[tuple[str, str], list[int]] = {}
-        for index, row in enumerate(rows):
-            cells.setdefault((row.corpus, row.emotion), []).append(index)
-        self.cells = [np.array(members) for members in cells.values()]
+    rows: Sequence[Row]
 
-    def __call__(self, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Indices of `count` clips; the cells take turns in random order."""
-        turns = np.concatenate([rng.permutation(len(self.cells)) for _ in range(-(-count // len(self.cells)))])
-        return np.array([rng.choice(self.cells[cell]) for cell in turns[:count]])
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Samples: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "OnDisk": ...
+
+    def __getitem__(self, index: int | slice) -> "Samples | OnDisk":
+        if isinstance(index, slice):
+            return OnDisk(self.rows[index])
+        try:
+            return decoded(self.rows[index])
+        except AudioError as error:
+            raise CorpusError(f"a clip cannot be used: {error}") from error

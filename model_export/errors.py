@@ -2,6 +2,7 @@
 
 EmotionRankError
   TrainingError         "training-failed"     the run cannot start or go on (settings, data, disk)
+    StoppedError        "training-stopped"    Ctrl-C or SIGTERM; the run can go on
     CorpusError         "corpus-invalid"      a corpus folder or a manifest is not what it should be
     BackboneError       "backbone-invalid"    a pretrained encoder is missing or unreadable
     ExportError         "export-failed"       an exported graph does not agree with torch
@@ -17,6 +18,12 @@ class TrainingError(EmotionRankError):
     """A run that cannot start or go on."""
 
     code: ClassVar[str] = "training-failed"
+
+
+class StoppedError(TrainingError):
+    """A run that somebody stopped; it can go on."""
+
+    code: ClassVar[str] = "training-stopped"
 
 
 class CorpusError(TrainingError):

@@ -14,7 +14,7 @@ export = typer.Typer(add_completion=False, help="Write a checkpoint as a bundle.
 
 @export.command()
 def _export(
-    checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="checkpoint.pt of a run.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its best.pt.")],
     output: Annotated[Path, typer.Option(help="The folder of the new bundle.")],
     licence: Annotated[str, typer.Option(help="SPDX name of what the training data allows; goes into the bundle.")],
     name: Annotated[str, typer.Option(help="The bundle's name (default: that of its folder).")] = "",
@@ -30,9 +30,8 @@ def _export(
 ) -> None:
     """Export to ONNX, check against torch, calibrate, shrink where the ranking is kept, and seal as a bundle."""
     with extra():
-        from model_export import example_speech, validation_speech
+        from model_export import example_speech, training, validation_speech
         from model_export import export as exporting
-        from model_export import train as training
 
     if output.exists():  # before the work, not after it
         raise ExportError(f"{output} is there already; choose a new folder, so that no bundle in use is overwritten")

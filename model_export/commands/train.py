@@ -1,41 +1,46 @@
-"""`emotionrank train`: manifests to a run with its checkpoint."""
+"""`emotionrank train`: manifests to a run with its checkpoints."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from model_export.commands.shared import extra, writing
-from model_export.errors import TrainingError
+from model_export.commands.shared import extra
+from model_export.errors import StoppedError, TrainingError
+
+DEFAULT = "emotionrank-base"
 
 train = typer.Typer(add_completion=False, help="Train the encoders.")
 
 
 @train.command()
 def _train(
-    manifests: Annotated[list[Path], typer.Argument(help="Manifests of `corpus prepare`.")],
     run: Annotated[Path, typer.Option(help="The folder of this run.")],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 600,
-    batch: Annotated[int, typer.Option(min=2, help="Clips a step.")] = 48,
-    temperature: Annotated[float, typer.Option(min=0.001, help="Of the Rank-N-Contrast loss.")] = 0.2,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 150,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of weights, crops, captions and the speaker split.")] = 0,
+    manifests: Annotated[list[Path] | None, typer.Argument(help="Manifests of `corpus prepare`.")] = None,
+    config: Annotated[
+        str, typer.Option(help=f"A TOML file, or the name of one that comes along (default: {DEFAULT}).")
+    ] = "",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one key of the configuration; repeatable."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the stopped run in the folder.")] = False,
 ) -> None:
-    """Train both encoders; the run's folder gets the configuration, a log and the checkpoint."""
-    with extra():
-        from model_export import train as training
+    """Train both encoders; the run's folder gets the configuration, a log, plots and the checkpoints.
 
-    config = training.Config(
-        manifests=tuple(str(path) for path in manifests),
-        steps=steps,
-        batch=batch,
-        temperature=temperature,
-        validate_every=validate_every,
-        threads=threads,
-        seed=seed,
-    )
-    if run.exists() and any(run.glob("checkpoint.pt")):
-        raise TrainingError(f"{run} holds a finished or stopped run; choose a new folder, so that none is overwritten")
-    with writing(run):
-        typer.echo(f"checkpoint: {training.train(config, run)}")
+    Ctrl-C writes a checkpoint and stops; --resume goes on from it. For several GPUs start it with torchrun.
+    """
+    with extra():
+        from model_export import training
+        from model_export.training import config as configuration
+        from model_export.training.loop import CONFIG
+
+    if resume and not (run / CONFIG).exists():
+        raise TrainingError(f"{run}: no run to resume (it has no {CONFIG}); leave --resume out to start one")
+    source = config or (str(run / CONFIG) if resume else DEFAULT)
+    chosen = configuration.from_file(source, setting or (), manifests or ())
+    try:
+        typer.echo(f"checkpoint: {training.train(chosen, run, resume)}")
+    except StoppedError as stopped:
+        typer.echo(str(stopped), err=True)
+        raise typer.Exit(130) from None
