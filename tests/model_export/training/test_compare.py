@@ -1,0 +1,46 @@
+"""Kinds of loss are compared run by run, over seeds, on what each run did not hear."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model_export.training import compare
+from model_export.training.config import Config
+from tests.model_export.training.conftest import changed
+
+
+def test_every_kind_and_seed_is_trained_and_measured_once(config: Config, tmp_path: Path) -> None:
+    config = changed(config, towers={"train_audio": "frozen"}, features={"versions": 1}, optimisation={"steps": 3})
+    config = changed(config, data={"validation_share": 0.5})
+    path = compare.compare(config, tmp_path, ("rnc", "sup_con"), (0, 1))
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [(run["kind"], run["seed"]) for run in found["runs"]] == [
+        ("rnc", 0),
+        ("sup_con", 0),
+        ("rnc", 1),
+        ("sup_con", 1),
+    ]
+    for run in found["runs"]:
+        assert run["clips"] == 12
+        assert run["speakers"] == 3
+        assert -1 <= run["graded_valence"] <= 1
+        assert run["mmd"] >= 0
+    assert len(list((tmp_path / "features").glob("audio-*/statistics.f16"))) == 1, "all runs share the features"
+    trained = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/best.pt")}
+    compare.compare(config, tmp_path, ("rnc", "sup_con"), (0, 1))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/best.pt")} == trained, "nothing is trained twice"
+
+
+def test_the_lead_is_paired_by_seed() -> None:
+    runs = [
+        {"kind": kind, "seed": seed, "step": 5, "tau": base + 0.1 * seed}
+        for kind, base in (("rnc", 0.5), ("sup_con", 0.3))
+        for seed in range(3)
+    ]
+    found = compare.summary(runs)
+    assert found["means"]["rnc"]["tau"]["mean"] == pytest.approx(0.6)
+    low, high = found["means"]["rnc"]["tau"]["interval"]
+    assert high - low == pytest.approx(2 * 4.3027 * 0.1 / 3**0.5, abs=1e-3), "Student's t of three"
+    assert found["lead"] == {"rnc over sup_con": {"tau": {"mean": 0.2, "interval": [0.2, 0.2]}}}
+    assert compare.summary(runs[::3])["means"]["rnc"]["tau"]["interval"] is None
