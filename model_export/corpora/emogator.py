@@ -1,8 +1,7 @@
 """EmoGator (Buhl 2023, Apache-2.0): `data/mp3/000001-01-1.mp3`: contributor, category, take.
 
 Vocal bursts without words (laughs, sighs, groans), recorded at home by 357 people on a prompt; nobody checked them. The
-categories are numbered in the order of EMOTIONS. Affect is that of the category, as `emotions` has it. All of it is for
-training: a prompt that nobody checked is no measure to validate against.
+categories are numbered in the order of EMOTIONS. Affect is that of the category, as `emotions` has it.
 """
 
 import re
@@ -59,7 +58,6 @@ def rows(root: Path) -> list[Row]:
                 path=path,
                 corpus="emogator",
                 speaker=f"emogator-{contributor}",
-                split="train",
                 emotion=emotion,
                 valence=affect.valence,
                 arousal=affect.arousal,
