@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS ?= runs/base
 CORPORA ?= corpora
 
-.PHONY: help demo serve test test-slow test-corpus lint format bench train clean
+.PHONY: help demo serve test test-slow test-corpus lint format bench train compare clean
 
 help:
 	@echo "make demo         speak a sample library, serve it, print the URL"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-corpus  the tests on labelled corpora (CORPORA=folder)"
 	@echo "make lint         ruff and mypy      make format   ruff's formatter"
 	@echo "make bench        the benchmarks     make train    train and export a bundle (CORPORA=folder)"
+	@echo "make compare      the losses of the paper side by side, on what make train prepared"
 
 # The runtime alone: no torch.
 .venv/.runtime: pyproject.toml
@@ -59,10 +60,19 @@ bench: .venv/.dev
 train: .venv/.dev
 	@test ! -e $(RUNS)/last.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }
 	@test -d "$(CORPORA)" || { echo "no corpora at $(CORPORA); say where they are: make train CORPORA=..."; exit 2; }
-	$(BIN)/emotionrank corpus prepare ravdess $(CORPORA)/ravdess --output $(RUNS)/ravdess.csv
-	$(BIN)/emotionrank corpus prepare nemo $(CORPORA)/nemo --output $(RUNS)/nemo.csv
-	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS)
-	$(BIN)/emotionrank export $(RUNS) --output $(RUNS)/bundle --licence CC-BY-NC-SA-4.0
+	for corpus in ravdess nemo emogator; do \
+	  $(BIN)/emotionrank corpus prepare $$corpus $(CORPORA)/$$corpus --output $(RUNS)/$$corpus-all.csv && \
+	  $(BIN)/emotionrank corpus check $(RUNS)/$$corpus-all.csv --keep $(RUNS)/$$corpus.csv > $(RUNS)/$$corpus.txt || exit 1; \
+	done
+	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv $(RUNS)/emogator.csv --run $(RUNS) \
+	  --config emotionrank-base --set data.corpus_weight.emogator=0.12
+	$(BIN)/emotionrank export $(RUNS) --output $(RUNS)/bundle --licence CC-BY-NC-SA-4.0 \
+	  --calibrate $(RUNS)/ravdess.csv --calibrate $(RUNS)/nemo.csv
+
+compare: .venv/.dev
+	@test -f $(RUNS)/ravdess.csv || { echo "$(RUNS) has no manifests; run make train first"; exit 2; }
+	$(BIN)/python -m model_export.training.compare $(RUNS)/ravdess.csv $(RUNS)/nemo.csv \
+	  --config model_export/configs/losses.toml --folder $(RUNS)/losses
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -6,6 +6,8 @@ of the plane and differ in dominance alone, so training ranks by all three; what
 plane.
 """
 
+import math
+
 from encoders.affect import HIGH, NEUTRAL, Affect
 from model_export.captions.vocabulary import place_of
 
@@ -83,8 +85,8 @@ def affect_of(emotion: str, intensity: str = "") -> Affect:
 
 
 def dominance_of(emotion: str) -> float:
-    """The dominance (1..7) taken for an emotion, neutral for one that is not listed here."""
-    return NEUTRAL + (HIGH - NEUTRAL) * MEANS.get(emotion, (0.0, 0.0, 0.0))[2]
+    """The dominance (1..7) taken for an emotion; nan, not known, for one that is not listed here."""
+    return NEUTRAL + (HIGH - NEUTRAL) * MEANS[emotion][2] if emotion in MEANS else math.nan
 
 
 def named(label: str) -> str:

@@ -34,7 +34,9 @@ def speaker_split(rows: Sequence[Row], share: float, seed: int) -> tuple[Indices
     held = {row.speaker for row in rows if row.role == "validation" and row.known_speaker}
     for corpus in sorted({row.corpus for row in rows} - official):
         members = [
-            row for row, role in zip(rows, roles, strict=True) if row.corpus == corpus and role and row.known_speaker
+            row
+            for row, role in zip(rows, roles, strict=True)
+            if row.corpus == corpus and role == "train" and row.known_speaker
         ]
         held |= _drawn({row.speaker: row.gender for row in members}, share, rng)
     validates = np.array(

@@ -35,7 +35,7 @@ def pool(seed: int = 0, size: int = 18_000, leave_out: frozenset[str] = frozense
     adjective (they test generalisation). A small `size` still has every plain word and every phrase for a level once.
     """
     rng = np.random.default_rng(seed)
-    banned = _pattern(leave_out)
+    banned = banned_in(leave_out)
     found = [p for p in _all_phrases(rng, size) if not (banned and banned.search(p.text.lower()))]
     cells = _cells(found)
     plain = {word.word for word in vocabulary()}
@@ -91,7 +91,8 @@ def _in_turn(kinds: dict[str, list[Phrase]], count: int) -> list[Phrase]:
     return queue
 
 
-def _pattern(leave_out: frozenset[str]) -> re.Pattern[str] | None:
+def banned_in(leave_out: frozenset[str]) -> re.Pattern[str] | None:
+    """What finds the words, and the adverbs made of them, in a caption in lower case; None for no words."""
     banned = set(leave_out) | {word.adverb for word in vocabulary() if word.adverb and word.word in leave_out}
     if not banned:
         return None

@@ -28,7 +28,8 @@ def _train(
 ) -> None:
     """Train both encoders; the run's folder gets the configuration, a log, plots and the checkpoints.
 
-    Ctrl-C writes a checkpoint and stops; --resume goes on from it. For several GPUs start it with torchrun.
+    Ctrl-C writes a checkpoint and stops; --resume goes on from it. On several GPUs:
+    torchrun --nproc-per-node N -m emotionrank -- train ...
     """
     with extra():
         from model_export import training

@@ -1,4 +1,7 @@
-"""The moving average of the weights, which is what is validated and kept (Polyak and Juditsky 1992)."""
+"""The moving average of the weights, which is what is validated and kept (Polyak and Juditsky 1992).
+
+Its decay grows with the steps, min(decay, (1 + step) / (10 + step)), so that the random start is soon forgotten.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +17,12 @@ class Average:
         self.weights, self.decay = weights, decay
         self.values: dict[str, Tensor] = {name: weight.detach().clone() for name, weight in weights.items()}
 
-    def update(self) -> None:
-        """Move the average a step of 1 - decay towards the weights."""
+    def update(self, step: int) -> None:
+        """Move the average towards the weights after step 1, 2, ..."""
+        decay = min(self.decay, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, weight in self.weights.items():
-                self.values[name].lerp_(weight, 1.0 - self.decay)
+                self.values[name].lerp_(weight, 1.0 - decay)
 
     def put(self, values: Mapping[str, Tensor]) -> None:
         """Take the average from a checkpoint."""

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model_export.errors import TrainingError
 from model_export.manifest import Row
 from model_export.training import distributed
 from model_export.training.config import Config
@@ -27,16 +26,9 @@ class BalancedDraw:
     """Draws clips so that every (corpus, emotion) comes equally often, or as often as its corpus' weight says."""
 
     def __init__(self, rows: Sequence[Row], clips: Indices, corpus_weight: Mapping[str, float]) -> None:
-        unknown = set(corpus_weight) - {row.corpus for row in rows}
-        if unknown:
-            raise TrainingError(f"data.corpus_weight names no corpus of this run: {', '.join(sorted(unknown))}")
         cells: dict[tuple[str, str], list[int]] = {}
         for clip in clips:
-            row = rows[clip]
-            if corpus_weight.get(row.corpus, 1.0) > 0:
-                cells.setdefault((row.corpus, row.emotion), []).append(int(clip))
-        if not cells:
-            raise TrainingError("data.corpus_weight leaves no clip to train on; give one corpus a weight above 0")
+            cells.setdefault((rows[clip].corpus, rows[clip].emotion), []).append(int(clip))
         self.cells = [np.array(members, dtype=np.int64) for members in cells.values()]
         weights = np.array([corpus_weight.get(corpus, 1.0) for corpus, _ in cells])
         self.shares = weights / weights.sum()

@@ -119,6 +119,7 @@ def features(tower: AudioTower, rows: Sequence[Row], config: Config, folder: Pat
         done = path.stat().st_size // each if path.exists() else 0
         if done < len(rows):
             source = Waveforms.of(rows, config)
+            done -= done % _BLOCK  # blocks are whole, or their seeds would shift
             with path.open("r+b" if path.exists() else "wb") as file, watch.progress() as bar:
                 file.truncate(done * each)
                 file.seek(done * each)

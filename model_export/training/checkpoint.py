@@ -27,9 +27,18 @@ from model_export.training.cache import fingerprint
 from model_export.training.config import Config
 
 BEST, LAST = "best.pt", "last.pt"
-FORM = 2
+FORM = 3
 
-_UNREADABLE = (OSError, KeyError, RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError)
+_UNREADABLE = (
+    OSError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    EOFError,
+    pickle.UnpicklingError,
+)
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -70,12 +79,14 @@ def save(path: Path, values: dict[str, Any]) -> None:
         ) from error
 
 
-def read(path: Path) -> dict[str, Any]:
-    """What a file of `save` holds, on the CPU; TrainingError when it is none."""
+def read(path: Path, kind: str) -> dict[str, Any]:
+    """What a file of `save` holds, on the CPU; TrainingError when it is none, or not of the kind BEST or LAST."""
     try:
         saved: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         if saved["form"] != FORM:
             raise ValueError(f"form {saved['form']}, not {FORM}")
+        if saved["kind"] != kind:
+            raise ValueError(f"this is a {saved['kind']}, and a {kind} is needed")
     except _UNREADABLE as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
     return saved
@@ -90,7 +101,7 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
         TrainingError: no such checkpoint, or one of another version or with other backbones.
     """
     path = path / BEST if path.is_dir() else path
-    saved = read(path)
+    saved = read(path, BEST)
     try:
         config = Config.of(saved["config"], str(path))
         _ = saved["provenance"], saved["step"], saved["validation"]
@@ -102,9 +113,14 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
     return model.eval(), saved
 
 
-def same_backbones(path: Path, expected: str, model: nn.Module) -> None:
-    """TrainingError when the frozen weights are others than those that a checkpoint was trained on."""
-    if fingerprint(model) != expected:
+def frozen(model: towers.Towers) -> str:
+    """SHA-256 of all that a checkpoint needs and does not hold: the frozen weights and the tokeniser."""
+    return hashlib.sha256(fingerprint(model).encode() + model.tokenizer.read_bytes()).hexdigest()
+
+
+def same_backbones(path: Path, expected: str, model: towers.Towers) -> None:
+    """TrainingError when the frozen weights or the tokeniser are others than those that a checkpoint was trained on."""
+    if frozen(model) != expected:
         raise TrainingError(
             f"{path}: was trained on other frozen weights than the backbones installed here; install the same "
             "versions, or point towers.audio and towers.text at the same files"

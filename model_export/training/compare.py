@@ -23,12 +23,13 @@ from scipy import stats
 
 from encoders.encoder import Encoded, Encoder
 from encoders.errors import EmotionRankError
+from model_export.errors import StoppedError
 from model_export.evaluation import graded, texts
 from model_export.evaluation.clips import AXES, Embedded
 from model_export.evaluation.gap import modality_gap
 from model_export.evaluation.measures import plain
 from model_export.towers import Towers
-from model_export.training import checkpoint, config, distributed, loop, setup, validation
+from model_export.training import checkpoint, config, distributed, loop, setup, validation, watch
 from model_export.training.config import Config
 from model_export.training.texts import embed_texts
 
@@ -59,7 +60,7 @@ def measure(chosen: Config, run: Path, rounds: int = 200) -> dict[str, Any]:
     device = distributed.device_of(chosen.device)
     setting = setup.prepare(chosen, setup.read(chosen), run, device)
     model = setting.learner.towers
-    saved = checkpoint.read(run / checkpoint.BEST)
+    saved = checkpoint.read(run / checkpoint.BEST, checkpoint.BEST)
     checkpoint.put(saved["average"], model)
     embedding, affect = validation.embed_clips(model, setting.source, setting.held, device)
     rows = [setting.rows[i] for i in setting.held]
@@ -97,7 +98,8 @@ def compare(chosen: Config, folder: Path, kinds: Sequence[str] = KINDS, seeds: S
             runs.append({"kind": kind, "seed": seed, **measure(this, run)})
     found = plain({"config": config.to_dict(chosen), "runs": runs, **summary(runs)})
     path = folder / "comparison.json"
-    path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with watch.writing(path):
+        path.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
 
 
@@ -142,16 +144,19 @@ def _main(
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Repeatable.")
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds of loss; the first is held against the others.")] = ",".join(KINDS),
-    seeds: Annotated[str, typer.Option(help="Seeds.")] = "0,1,2",
+    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeatable (default: 0, 1 and 2).")] = None,
 ) -> None:
     """Train each kind of loss with each seed and write the figures to comparison.json."""
     chosen = config.from_file(source, settings or (), manifests)
-    typer.echo(compare(chosen, folder, kinds.split(","), [int(seed) for seed in seeds.split(",")]))
+    typer.echo(compare(chosen, folder, kinds.split(","), seeds or [0, 1, 2]))
 
 
 if __name__ == "__main__":
     try:
         typer.run(_main)
+    except StoppedError as stopped:
+        typer.echo(str(stopped), err=True)
+        sys.exit(130)
     except EmotionRankError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, cast
 import tomli_w
 from pydantic import Field, TypeAdapter, ValidationError
 
+from encoders.audio import MIN_DURATION
 from model_export.augment import AugmentConfig
 from model_export.errors import TrainingError
 from model_export.losses import LossConfig
@@ -23,7 +24,7 @@ from model_export.towers import TowerConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -40,9 +41,15 @@ class DataConfig:
 
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.12
     crop_seconds: tuple[Positive, Positive] = (1.2, 2.4)
-    corpus_weight: dict[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
+    corpus_weight: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = field(default_factory=dict)
     keep: Literal["memory", "disk"] = "memory"
     batches_ahead: AtLeastOne = 2
+
+    def __post_init__(self) -> None:
+        """Refuse crops that are no speech or end before they begin (ValueError, which `Config.of` words)."""
+        shortest, longest = self.crop_seconds
+        if not MIN_DURATION <= shortest <= longest:
+            raise ValueError(f"crop_seconds {shortest:g}..{longest:g}: from {MIN_DURATION:g} s on, the shorter first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class CaptionConfig:
     extra: Count = 96
     pool: AtLeastOne = 18_000
     spread: Positive = 0.35
-    leave_out: tuple[str, ...] = ()
+    leave_out: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-import numpy as np
 import torch
 from torch import Tensor, distributed
 
@@ -120,8 +119,3 @@ def everyones(own: T) -> list[T]:
 def anyone(own: bool) -> bool:
     """Whether the answer of any rank is yes."""
     return any(everyones(own)) if ranks() > 1 else own
-
-
-def in_turn(count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Positions of this rank's share of `count` things, as an array."""
-    return np.arange(count, dtype=np.int64)[share(count)]

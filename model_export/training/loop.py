@@ -21,7 +21,7 @@ from torch import Tensor
 from model_export import towers
 from model_export.errors import StoppedError, TrainingError
 from model_export.evaluation.clips import AXES
-from model_export.training import cache, checkpoint, distributed, gradients, interrupts, setup, validation, watch
+from model_export.training import checkpoint, distributed, gradients, interrupts, setup, validation, watch
 from model_export.training.average import Average
 from model_export.training.batches import Batch
 from model_export.training.config import Config, OptimisationConfig, differences, from_file, to_dict, to_toml
@@ -45,11 +45,12 @@ def train(config: Config, run: Path, resume: bool = False) -> Path:
             _claim(config, run, resume)
             rows_of = setup.read(config)
             fingerprints = checkpoint.data_fingerprints(rows_of)
-            saved = checkpoint.read(run / checkpoint.LAST) if (run / checkpoint.LAST).exists() else None
+            last = run / checkpoint.LAST
+            saved = checkpoint.read(last, checkpoint.LAST) if last.exists() else None
             if saved:
-                checkpoint.same_run(run / checkpoint.LAST, saved, config, fingerprints)
+                checkpoint.same_run(last, saved, config, fingerprints)
             setting = setup.prepare(config, rows_of, run, device)
-            state = State(config, setting, fingerprints, saved, run / checkpoint.LAST)
+            state = State(config, setting, fingerprints, saved, last)
             _steps(state, config, setting, run, device)
             if distributed.rank() == 0:
                 watch.plot(run)
@@ -71,10 +72,13 @@ def _claim(config: Config, run: Path, resume: bool) -> None:
             f"{run}: the run has another configuration (the run's and yours):\n  {listed}\n"
             "Resume with what it has, or choose a new run folder"
         )
-    if distributed.rank() == 0:
+    distributed.everyones(None)  # nobody writes before all have read
+    if distributed.rank() == 0 and not resume:
         with watch.writing(run):
             run.mkdir(parents=True, exist_ok=True)
-            (run / CONFIG).write_text(to_toml(config), encoding="utf-8")
+            partial = run / f"{CONFIG}.partial"
+            partial.write_text(to_toml(config), encoding="utf-8")
+            partial.replace(run / CONFIG)
 
 
 class State:
@@ -84,7 +88,7 @@ class State:
         self, config: Config, setting: Setting, data: dict[str, str], saved: dict[str, Any] | None, path: Path
     ) -> None:
         self.config, self.setting, self.data = config, setting, data
-        self.frozen = cache.fingerprint(setting.learner.towers)
+        self.frozen = checkpoint.frozen(setting.learner.towers)
         self.weights = checkpoint.trained(setting.learner)
         self.average = Average(self.weights, config.optimisation.average)
         self.optimiser = _optimiser(self.weights, config.optimisation)
@@ -108,6 +112,7 @@ class State:
     def save(self, run: Path) -> None:
         """Write `last.pt`."""
         values = {
+            "kind": checkpoint.LAST,
             "config": to_dict(self.config),
             "data": self.data,
             "frozen": self.frozen,
@@ -126,6 +131,7 @@ class State:
         prefix = "towers."
         average = {k.removeprefix(prefix): v for k, v in self.average.values.items() if k.startswith(prefix)}
         values = {
+            "kind": checkpoint.BEST,
             "config": to_dict(self.config),
             "frozen": self.frozen,
             "average": average,
@@ -167,12 +173,14 @@ def _steps(state: State, config: Config, setting: Setting, run: Path, device: to
             loss = step_gradient(setting, batch, config, device).item()
             if not math.isfinite(loss):
                 raise TrainingError(f"the loss became {loss} at step {batch.step}; lower the learning rates")
-            torch.nn.utils.clip_grad_norm_(state.weights.values(), options.clip_norm)
+            norm = torch.nn.utils.clip_grad_norm_(state.weights.values(), options.clip_norm)
+            if not torch.isfinite(norm):
+                raise TrainingError(f"the gradient became {norm.item()} at step {batch.step}; lower the learning rates")
             share = rate(batch.step, options)
             for group in state.optimiser.param_groups:
                 group["lr"] = share * group["peak"]
             state.optimiser.step()
-            state.average.update()
+            state.average.update(batch.step)
             state.step = batch.step
             state.loss = loss if math.isnan(state.loss) else 0.95 * state.loss + 0.05 * loss
 
@@ -245,8 +253,10 @@ def loss_of(setting: Setting, config: Config, audio: Tensor, text: Tensor, batch
         None if setting.weights is None else setting.weights[clips],
     )
     affect = setting.learner.towers.affect
-    read_out = torch.nn.functional.mse_loss(affect(audio), audio_place[:, :2])
-    read_out = read_out + torch.nn.functional.mse_loss(affect(text), text_place[:, :2])
+    missed = (affect(audio) - audio_place[:, :2]).square().mean(dim=1)
+    if setting.weights is not None:
+        missed = missed * setting.weights[clips]
+    read_out = missed.mean() + torch.nn.functional.mse_loss(affect(text), text_place[:, :2])
     # Squared error in units of the half-scale, so that its weight does not depend on 1..7.
     return loss + config.loss.affect * read_out / towers.SPAN**2
 

@@ -90,8 +90,7 @@ def prepare(config: Config, rows_of: Mapping[str, Sequence[Row]], run: Path, dev
     Raises:
         TrainingError: the clips, the backbones or the run's folder cannot be used; see the subclasses.
     """
-    rows = [row for named in rows_of.values() for row in named]
-    training, held = split(rows, config)
+    rows, training, held = split([row for named in rows_of.values() for row in named], config)
     torch.manual_seed(config.seed)
     learner = Learner(config).to(device)
     kept = Path(config.features.folder) if config.features.folder else run / "features"
@@ -114,25 +113,46 @@ def prepare(config: Config, rows_of: Mapping[str, Sequence[Row]], run: Path, dev
         places=(torch.from_numpy(places).to(device), torch.from_numpy(pool.places).to(device)),
         groups=_groups(rows, places, pool.places, device),
         weights=_weights(rows, device) if config.loss.rating_spread else None,
-        provenance={
-            "corpora": sorted({row.corpus for row in rows}),
-            "validation_speakers": sorted({rows[i].speaker for i in held}),
-            "commit": commit(),
-        },
+        provenance=provenance(rows, training, held, config),
     )
 
 
-def split(rows: list[Row], config: Config) -> tuple[Indices, Indices]:
-    """The speaker-disjoint split, with all that speaks against training on it."""
+def provenance(rows: Sequence[Row], training: Indices, held: Indices, config: Config) -> dict[str, Any]:
+    """Where a run's weights come from: who was heard, who was not, and which words no caption of the grammar has."""
+    heard = [rows[i] for i in training]
+    about: dict[str, Any] = {
+        "corpora": sorted({row.corpus for row in heard}),
+        "training_speakers": sorted({row.speaker for row in heard}),
+        "validation_speakers": sorted({rows[i].speaker for i in held}),
+        "commit": commit(),
+    }
+    if config.captions.leave_out:
+        about["words_left_out"] = sorted(config.captions.leave_out)
+    return about
+
+
+def split(rows: Sequence[Row], config: Config) -> tuple[list[Row], Indices, Indices]:
+    """The rows that the run hears, and the positions among them that train and that validate, nobody in both.
+
+    Raises:
+        TrainingError: what is there cannot be trained or validated on.
+    """
+    if unknown := set(config.data.corpus_weight) - {row.corpus for row in rows}:
+        raise TrainingError(f"data.corpus_weight names no corpus of this run: {', '.join(sorted(unknown))}")
     training, held = splits.speaker_split(rows, config.data.validation_share, config.seed)
+    drawn = np.array([config.data.corpus_weight.get(rows[i].corpus, 1.0) > 0 for i in training])
+    if not drawn.any():
+        raise TrainingError("data.corpus_weight leaves no clip to train on; give one corpus a weight above 0")
     if aside := len(rows) - len(training) - len(held):
         say(f"left out: {aside} clips of test parts and of unknown speakers in validation parts")
+    used = np.union1d(training := training[drawn], held)
+    rows, training, held = [rows[i] for i in used], np.searchsorted(used, training), np.searchsorted(used, held)
     batch = config.optimisation.batch
     if len(training) < batch:
         raise TrainingError(
             f"{len(training)} training clips are fewer than a batch of {batch}; set optimisation.batch lower"
         )
-    if batch < distributed.ranks():
+    if (distributed.ranks() - 1) * -(-batch // distributed.ranks()) >= batch:
         raise TrainingError(f"a batch of {batch} clips cannot be shared by {distributed.ranks()} processes")
     emotions = {rows[i].emotion for i in training}
     if len(emotions) == 1 and "" not in emotions and not any(rows[i].ratings for i in training):
@@ -142,7 +162,7 @@ def split(rows: list[Row], config: Config) -> tuple[Indices, Indices]:
             raise TrainingError(f"all training clips have one {name}: there is no order to learn")
         if not any(len({rows[i].affect[axis] for i in held if rows[i].corpus == c}) > 1 for c in _corpora(rows, held)):
             raise TrainingError(f"all validation clips of each corpus have one {name}: there is no order to measure")
-    return training, held
+    return rows, training, held
 
 
 def _corpora(rows: Sequence[Row], clips: Indices) -> set[str]:
@@ -165,7 +185,8 @@ def _groups(
     if not emotions:
         return torch.from_numpy(of_clip).to(device), torch.full((len(caption_places),), -1, device=device)
     means = np.stack([places[of_clip == k].mean(axis=0) for k in range(len(emotions))])
-    nearest = ((caption_places[:, None] - means[None]) ** 2).sum(axis=2).argmin(axis=1)
+    # An axis that is not known for an emotion says nothing against it.
+    nearest = np.nanmean((caption_places[:, None] - means[None]) ** 2, axis=2).argmin(axis=1)
     return torch.from_numpy(of_clip).to(device), torch.from_numpy(nearest).to(device)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from model_export import captions
 from model_export.captions import Caption, Sampler, column
+from model_export.captions.grammar import banned_in
 from model_export.manifest import Row
 from model_export.towers import TextTower, Towers
 from model_export.training.cache import fingerprint, kept_array
@@ -39,10 +40,13 @@ class Pool:
     @classmethod
     def of(cls, rows: Sequence[Row], places: npt.NDArray[np.float32], config: CaptionConfig, seed: int) -> Self:
         """The captions of a run over rows at these places [rows, 3]; a clip's own captions have its place."""
-        grammar = captions.pool(seed, config.pool, frozenset(config.leave_out))
+        leave_out = frozenset(config.leave_out)
+        banned = banned_in(leave_out)
+        grammar = captions.pool(seed, config.pool, leave_out)
         where = [np.array([(*caption.affect, caption.dominance) for caption in grammar], dtype=np.float32)]
         everything, own = list(grammar), []
-        for clip, theirs in enumerate(column.own(rows) if config.source == "column" else [[]] * len(rows)):
+        for clip, written in enumerate(column.own(rows) if config.source == "column" else [[]] * len(rows)):
+            theirs = [caption for caption in written if not (banned and banned.search(caption.text.lower()))]
             own.append(np.arange(len(everything), len(everything) + len(theirs), dtype=np.int64))
             where.append(np.tile(places[clip], (len(theirs), 1)))
             everything += theirs

@@ -38,7 +38,8 @@ def embed_clips(
 def corpus_tau(rows: Sequence[Row], affect: Floats) -> dict[str, float]:
     """Kendall's tau-b of valence and arousal against the labels, mean over the corpora.
 
-    Corpora whose labels are all alike have no order and are left out; predictions that are all alike count 0.
+    Corpora whose labels are all alike have no order and are left out; predictions that are all alike, or not numbers,
+    count 0.
     """
     corpora = np.array([row.corpus for row in rows])
     labels = np.array([row.affect for row in rows])
@@ -47,6 +48,7 @@ def corpus_tau(rows: Sequence[Row], affect: Floats) -> dict[str, float]:
         here = corpora == corpus
         for axis, name in enumerate(AXES):
             if len(np.unique(labels[here, axis])) > 1:
-                alike = len(np.unique(affect[here, axis])) == 1
-                taus[name].append(0.0 if alike else tau(affect[here, axis], labels[here, axis]))
+                read = affect[here, axis]
+                orders = np.isfinite(read).all() and len(np.unique(read)) > 1
+                taus[name].append(tau(read, labels[here, axis]) if orders else 0.0)
     return {name: float(np.mean(values)) for name, values in taus.items()}

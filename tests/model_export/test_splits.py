@@ -136,3 +136,12 @@ def test_more_folds_than_speakers_are_refused() -> None:
         splits.folds(people("a", 3), 4, 0)
     with pytest.raises(CorpusError, match="at least 2"):
         splits.folds(people("a", 3), 1, 0)
+
+
+def test_speakers_of_a_test_part_are_not_drawn_for_validation() -> None:
+    hidden = [row("a", number, split="test") for number in range(10, 40)]
+    rows = [*people("a", 4), *hidden]
+    for seed in range(5):
+        training, validation = splits.speaker_split(rows, 0.25, seed)
+        assert len({rows[i].speaker for i in validation}) == 1
+        assert len({rows[i].speaker for i in training}) == 3

@@ -44,6 +44,7 @@ def config(material: Path) -> Config:
         towers={"audio": str(material / "whisper"), "text": str(material / "bert"), "train_audio": "last-1", "dim": 16},
         data={"crop_seconds": (0.3, 0.5)},
         captions={"pool": 60, "extra": 7},
+        features={"folder": str(material / "features")},
         optimisation={"steps": 6, "batch": 8, "validate_every": 2, "checkpoint_every": 2, "log_every": 1},
     )
 

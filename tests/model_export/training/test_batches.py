@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model_export import data
-from model_export.errors import TrainingError
 from model_export.manifest import Row
 from model_export.training.batches import BalancedDraw, Batches
 from model_export.training.config import Config
@@ -40,14 +38,6 @@ def test_a_corpus_comes_as_often_as_its_weight_says(count: int, weight: float, s
     drawn = counts(BalancedDraw(ROWS, EVERY, {"b": weight})(count, np.random.default_rng(seed)))
     for number, share in zip(drawn, np.array([1, 1, weight]) / (2 + weight), strict=True):
         assert abs(number - share * count) < 1 + 1e-9
-
-
-def test_a_weight_of_nothing_leaves_a_corpus_out_and_a_wrong_name_is_refused() -> None:
-    assert counts(BalancedDraw(ROWS, EVERY, {"b": 0.0})(40, np.random.default_rng(0)))[2] == 0
-    with pytest.raises(TrainingError, match="nowhere"):
-        BalancedDraw(ROWS, EVERY, {"nowhere": 2.0})
-    with pytest.raises(TrainingError, match="no clip"):
-        BalancedDraw(ROWS, EVERY, {"a": 0.0, "b": 0.0})
 
 
 def made(config: Config) -> tuple[Batches, list[Row]]:

@@ -10,8 +10,12 @@ from model_export.training.config import Config
 from tests.model_export.training.conftest import changed
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_kind_and_seed_is_trained_and_measured_once(config: Config, tmp_path: Path) -> None:
-    config = changed(config, towers={"train_audio": "frozen"}, features={"versions": 1}, optimisation={"steps": 3})
+    config = changed(
+        config, towers={"train_audio": "frozen"}, features={"versions": 1, "folder": ""}, optimisation={"steps": 3}
+    )
     config = changed(config, data={"validation_share": 0.5})
     path = compare.compare(config, tmp_path, ("rnc", "sup_con"), (0, 1))
     found = json.loads(path.read_text(encoding="utf-8"))

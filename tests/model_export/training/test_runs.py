@@ -22,7 +22,7 @@ from tests.model_export.training.conftest import changed
 
 
 def last(run: Path) -> dict[str, Any]:
-    return checkpoint.read(run / checkpoint.LAST)
+    return checkpoint.read(run / checkpoint.LAST, checkpoint.LAST)
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -172,10 +172,12 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     torch.manual_seed(77)  # whatever else happened in the process
     training.train(config, other, resume=True)
     same(last(other), last(one))
-    same(checkpoint.read(other / "best.pt"), checkpoint.read(one / "best.pt"))
+    same(*(checkpoint.read(run / checkpoint.BEST, checkpoint.BEST) for run in (other, one)))
     assert read_log(other) == read_log(one)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_run_that_was_killed_ends_as_one_that_was_not(config: Config, tmp_path: Path) -> None:
     config = changed(config, optimisation={"steps": 60, "validate_every": 30, "checkpoint_every": 1})
     (tmp_path / "run.toml").write_text(to_toml(config), encoding="utf-8")
@@ -214,8 +216,9 @@ def test_a_run_goes_on_only_as_what_it_was(
 def test_checkpoints_of_other_backbones_or_none_are_refused(config: Config, tmp_path: Path) -> None:
     training.train(changed(config, optimisation={"steps": 2}), tmp_path / "run")
     path = tmp_path / "run" / "best.pt"
-    saved = checkpoint.read(path)
+    saved = checkpoint.read(path, checkpoint.BEST)
     for wrong, said in (
+        ({"kind": checkpoint.LAST}, r"this is a last\.pt"),
         ({"frozen": "0" * 64}, "other frozen weights"),
         ({"average": {}}, "not a checkpoint"),
         ({"config": {"towers": {"width": 3}}}, "towers.width"),
@@ -224,6 +227,9 @@ def test_checkpoints_of_other_backbones_or_none_are_refused(config: Config, tmp_
         torch.save({**saved, **wrong}, path)
         with pytest.raises(TrainingError, match=said):
             training.load(path)
+    torch.save(torch.zeros(3), path)
+    with pytest.raises(TrainingError, match="not a checkpoint"):
+        training.load(path)
     for content in (b"", b"no archive at all"):
         path.write_bytes(content)
         with pytest.raises(TrainingError, match="not a checkpoint"):
@@ -270,6 +276,8 @@ def test_rows_without_affect_are_left_out_aloud(
     assert "1 clips that are incomplete" in said
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_command_says_what_to_do(config: Config, tmp_path: Path, material: Path) -> None:
     (tmp_path / "c.toml").write_text(to_toml(config), encoding="utf-8")
     process = cli("train", material / "made.csv", "--config", tmp_path / "c.toml", "--run", tmp_path / "run",
