@@ -18,8 +18,8 @@ import torch
 from tokenizers import Tokenizer
 
 from encoders.sessions import open_session
-from model_export import onnx_graph, onnx_shrink
-from model_export.storage import FULL, SMALL
+from model_export.export import onnx_graph, onnx_shrink
+from model_export.export.storage import FULL, SMALL
 from model_export.towers import Exported, TowerConfig, Towers, build
 from tests.sounds import voice
 

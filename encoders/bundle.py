@@ -45,7 +45,7 @@ class AffectInterval(BaseModel):
     """How far the label of an unseen speaker's clip may lie from the affect that the audio encoder reads.
 
     With probability `level` it lies within `valence` and `arousal` (half widths on 1..7, each axis by itself) of the
-    affect of the whole clip. How they are found: `model_export/calibration.py`.
+    affect of the whole clip. How they are found: `model_export/export/calibration.py`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -30,8 +30,9 @@ def _export(
 ) -> None:
     """Export to ONNX, check against torch, calibrate, shrink where the ranking is kept, and seal as a bundle."""
     with extra():
-        from model_export import example_speech, training, validation_speech
         from model_export import export as exporting
+        from model_export import training
+        from model_export.export import example_speech, validation_speech
 
     if output.exists():  # before the work, not after it
         raise ExportError(f"{output} is there already; choose a new folder, so that no bundle in use is overwritten")

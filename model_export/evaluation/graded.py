@@ -21,7 +21,7 @@ from model_export.errors import CorpusError
 from model_export.evaluation.clips import AXES, Embedded
 from model_export.evaluation.measures import Floats, Indices, interval, tau
 
-GRADED = Path(__file__).parents[1] / "graded_prompts.csv"
+GRADED = Path(__file__).with_name("graded_prompts.csv")
 TOP = 10
 
 # How many of the ranked clips are kept to fill the best ten of a resampled library: one of them is drawn at least

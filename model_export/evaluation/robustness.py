@@ -27,7 +27,7 @@ from model_export.errors import CorpusError
 from model_export.evaluation.clips import AXES, Embedded
 from model_export.evaluation.graded import TOP, GradedPrompt, ranked
 from model_export.evaluation.measures import Floats, tau
-from model_export.perturb import CONDITIONS, Condition
+from model_export.evaluation.perturb import CONDITIONS, Condition
 
 
 def robustness_scores(

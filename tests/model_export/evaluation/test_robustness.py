@@ -9,9 +9,9 @@ from encoders.audio import Samples, decode
 from encoders.encoder import Encoder
 from model_export.errors import CorpusError
 from model_export.evaluation import Embedded, embed, graded
+from model_export.evaluation.perturb import CONDITIONS
 from model_export.evaluation.robustness import embed_samples, robustness_scores
 from model_export.manifest import Row
-from model_export.perturb import CONDITIONS
 from tests.model_export.conftest import speak
 from tests.sounds import media, voice
 

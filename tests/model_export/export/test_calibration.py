@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.affect import HIGH, LOW
-from model_export import calibration
-from model_export.calibration import calibrate, fit, half_width
 from model_export.errors import CalibrationError
+from model_export.export import calibration
+from model_export.export.calibration import calibrate, fit, half_width
 
 Floats = npt.NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from encoders.audio import Samples
-from model_export.calibration import Calibration, calibrate
 from model_export.errors import CorpusError
-from model_export.example_speech import of_each
+from model_export.export.calibration import Calibration, calibrate
+from model_export.export.example_speech import of_each
 from model_export.manifest import Row
 from model_export.towers import Towers
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from model_export import backbones, onnx_graph
+from model_export import backbones
+from model_export.export import onnx_graph
 from model_export.towers import AudioTower, Exported, TextTower, Towers
 from tests.model_export.backbones import small
 

@@ -13,11 +13,13 @@ from encoders import bundle
 from encoders.affect import HIGH, LOW
 from encoders.encoder import Encoder
 from encoders.errors import OutputError
-from model_export import captions, example_speech, export, onnx_graph
-from model_export.calibration import Calibration, calibrate
+from model_export import captions, export
 from model_export.commands.shared import writing
 from model_export.corpora import prepare
 from model_export.errors import ExportError
+from model_export.export import example_speech, onnx_graph
+from model_export.export.bundles import calibrated, new_folder
+from model_export.export.calibration import Calibration, calibrate
 from model_export.towers import Exported, TowerConfig, Towers, build, read_affect
 from tests.model_export.conftest import small_towers
 from tests.sounds import media, voice
@@ -130,7 +132,7 @@ def test_the_folded_read_out_is_the_affine_map_of_the_old_one(towers_once: Tower
     embedding = torch.nn.functional.normalize(torch.randn(50, 16, generator=torch.Generator().manual_seed(0)), dim=1)
     with torch.inference_mode():
         before = towers_once.affect(embedding).numpy()
-        after = read_affect(export.calibrated(towers_once.read_out, fitted), embedding).numpy()
+        after = read_affect(calibrated(towers_once.read_out, fitted), embedding).numpy()
     np.testing.assert_allclose(after, fitted.offset + fitted.scale * before, atol=1e-5)
 
 
@@ -214,7 +216,7 @@ def test_a_bundle_that_is_there_is_never_touched(tmp_path: Path, towers_once: To
 def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / ".bundle.partial").mkdir()
     (tmp_path / ".bundle.partial" / "audio.onnx").write_bytes(b"half")
-    with export.new_folder(tmp_path / "bundle") as folder:
+    with new_folder(tmp_path / "bundle") as folder:
         assert list(folder.iterdir()) == []
         (folder / "new").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "new"]
@@ -222,7 +224,7 @@ def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     def stopped() -> None:
-        with export.new_folder(tmp_path / "deep" / "bundle") as folder:
+        with new_folder(tmp_path / "deep" / "bundle") as folder:
             (folder / "audio.onnx").write_bytes(b"half")
             raise KeyboardInterrupt
 

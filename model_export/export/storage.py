@@ -21,7 +21,7 @@ from encoders.affect import HIGH, LOW
 from encoders.bundle import Prompt
 from encoders.sessions import available_cpus, open_session
 from model_export.backbones.text import MAX_TOKENS
-from model_export.example_speech import Speech
+from model_export.export.example_speech import Speech
 
 Floats = npt.NDArray[np.float32]
 
@@ -89,7 +89,8 @@ def top_overlap(scores: Floats, full: Floats, top: int = TOP) -> float:
         return 0.0
     best, best_full = (np.argsort(-some, axis=1, kind="stable")[:, :top] for some in (scores, full))
     shared = [len(np.intersect1d(one, other)) for one, other in zip(best, best_full, strict=True)]
-    return round(float(np.mean(shared)) / best.shape[1], 4)
+    share = float(np.mean(shared)) / int(best.shape[1])
+    return round(share, 4)
 
 
 def hear(path: Path, speech: Speech) -> Heard:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from model_export import example_speech, validation_speech
 from model_export.errors import CorpusError
+from model_export.export import example_speech, validation_speech
 from model_export.manifest import Row
 from tests.model_export.conftest import small_towers
 from tests.sounds import media, voice

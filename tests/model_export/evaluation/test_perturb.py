@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from encoders.audio import SAMPLE_RATE, Samples
-from model_export import perturb
 from model_export.codec import CODECS, round_trip, tempo
-from model_export.perturb import CONDITIONS
+from model_export.evaluation import perturb
+from model_export.evaluation.perturb import CONDITIONS
 from tests.sounds import voice
 
 

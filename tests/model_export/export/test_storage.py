@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encoders.affect import Affect
 from encoders.bundle import Prompt
-from model_export import onnx_shrink, storage
 from model_export.backbones import minilm_folder
-from model_export.example_speech import Speech, made_voices
+from model_export.export import onnx_shrink, storage
+from model_export.export.example_speech import Speech, made_voices
 
 DIM = 8
 scores = arrays.arrays(np.float32, (4, 30), elements=st.integers(-1000, 1000).map(float), unique=True)

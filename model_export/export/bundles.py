@@ -1,10 +1,4 @@
-"""Towers to a bundle: two ONNX files that agree with torch, stored as small as the ranking allows.
-
-    onnx_graph.py      a tower as an ONNX file, held to what torch computes
-    onnx_shrink.py     matrices as int8, the word table as float16
-    storage.py         which of the two is kept: the one that ranks the same
-    calibration.py     the affect of sound on the plane as the labels use it, and its interval
-    model_card.py      the stub of the card
+"""Towers as a sealed bundle, written whole or not at all.
 
 A calibration goes into the audio file's read-out alone. Training fits one read-out to both modalities, but only what
 is heard is doubtful and crowds around the mean; what a text says is plain, and the read-out already reads it as
@@ -27,13 +21,14 @@ from torch import nn
 from encoders import bundle
 from encoders.affect import NEUTRAL
 from encoders.audio import SAMPLE_RATE
-from model_export import captions, example_speech, onnx_graph, onnx_shrink, storage
-from model_export.calibration import Calibration
+from model_export import captions
 from model_export.errors import ExportError
-from model_export.example_speech import Speech
-from model_export.model_card import card
-from model_export.onnx_graph import INPUTS, Example
-from model_export.storage import FULL, SMALL
+from model_export.export import example_speech, onnx_graph, onnx_shrink, storage
+from model_export.export.calibration import Calibration
+from model_export.export.example_speech import Speech
+from model_export.export.model_card import card
+from model_export.export.onnx_graph import INPUTS, Example
+from model_export.export.storage import FULL, SMALL
 from model_export.towers import HOP_DUR, SPAN, WIN_DUR, Exported, Towers
 
 
