@@ -72,8 +72,9 @@ def embed(rows: list[Row], encoder: Encoder, cache: Path | None = None, threads:
 def from_file(rows: list[Row], path: Path, fingerprint: str | None = None) -> Embedded:
     """Take embeddings that `emotionrank embed audio` wrote, by file name.
 
-    CorpusError when it is no such file, a clip is missing, or another bundle than the one with this `fingerprint` made
-    them. A file from before fingerprints were written is taken, with a warning on stderr.
+    CorpusError when it is no such file, a clip is missing, two different clips have one name without its suffix, or
+    another bundle than the one with this `fingerprint` made them. A file from before fingerprints were written is
+    taken, with a warning on stderr.
     """
     try:
         with np.load(path) as file:
@@ -86,11 +87,23 @@ def from_file(rows: list[Row], path: Path, fingerprint: str | None = None) -> Em
     place = {Path(str(name)).stem: index for index, name in enumerate(arrays["path"])}
     if len(place) < len(arrays["path"]):
         raise CorpusError(f"{path}: holds two files of one name; embed the corpus' folder alone")
+    _check_names(rows, path)
     missing = [row.path.stem for row in rows if row.path.stem not in place]
     if missing:
         raise CorpusError(f"{path}: {len(missing)} clips of the manifest are not in it, the first is {missing[0]}")
     order = [place[row.path.stem] for row in rows]
     return Embedded(rows, arrays["embedding"][order], arrays["affect"][order])
+
+
+def _check_names(rows: list[Row], path: Path) -> None:
+    seen: dict[str, Path] = {}
+    for row in rows:
+        other = seen.setdefault(row.path.stem, row.path)
+        if other != row.path:
+            raise CorpusError(
+                f"{path}: has embeddings by file name, and {other} and {row.path} of the manifest share one; leave "
+                "--embeddings out, so that the clips are embedded by their paths"
+            )
 
 
 def _check_maker(path: Path, maker: str | None, fingerprint: str) -> None:
@@ -108,16 +121,27 @@ def _check_maker(path: Path, maker: str | None, fingerprint: str) -> None:
 def judged(rows: list[Row], provenance: Mapping[str, Any]) -> tuple[list[Row], int]:
     """The rows that are fair to judge a bundle on, and how many of speakers it was trained on are left out.
 
-    Of a corpus that the bundle was trained on, only its validation speakers and its official test rows count; clips
-    that are not labelled, or that a copy of a corpus holds only in part, never do. CorpusError when fewer than MINIMUM
-    remain, or when their labels are all alike.
+    A provenance with `training_speakers` leaves out these, whatever a manifest says of its split, and of a corpus that
+    it was trained on the unknown speakers too, who may be anyone. Without it, only the validation speakers and the
+    official test rows of such a corpus count. Clips that are not labelled, or that a copy of a corpus holds only in
+    part, never do. CorpusError when fewer than MINIMUM remain, or when their labels are all alike.
     """
-    trained, kept_back = provenance.get("corpora", []), provenance.get("validation_speakers", [])
     complete = [row for row in rows if row.complete and row.labelled]
-    kept = [row for row in complete if row.corpus not in trained or row.speaker in kept_back or row.role == "test"]
+    kept = [row for row in complete if not _heard(row, provenance)]
     if len(kept) < MINIMUM:
         raise CorpusError(f"{len(kept)} complete clips of unheard speakers are too few; at least {MINIMUM} are needed")
     for axis, name in enumerate(AXES):
         if len({row.affect[axis] for row in kept}) < 2:
             raise CorpusError(f"all clips have one {name}: there is no order to measure")
     return kept, len(complete) - len(kept)
+
+
+def _heard(row: Row, provenance: Mapping[str, Any]) -> bool:
+    """Whether the bundle was, or may have been, trained on this speaker."""
+    if "training_speakers" in provenance:
+        if row.speaker in provenance["training_speakers"]:
+            return True
+        if row.known_speaker:
+            return False
+    kept_back = row.speaker in provenance.get("validation_speakers", ()) or row.role == "test"
+    return row.corpus in provenance.get("corpora", ()) and not kept_back

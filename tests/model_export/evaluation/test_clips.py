@@ -72,12 +72,35 @@ def test_official_test_rows_of_a_trained_corpus_are_fair_to_judge_and_unlabelled
     assert ({row.speaker for row in kept}, len(kept), left_out) == ({"a-3"}, 35, 50)
 
 
+def test_speakers_that_a_bundle_names_as_trained_on_are_left_out_whatever_the_manifest_says() -> None:
+    provenance = {"corpora": ["a"], "training_speakers": ["a-1"], "validation_speakers": ["a-2"]}
+    claimed = [replace(row, split="test") for row in rows_of("a", "a-1", 50)]
+    never_heard, unknown = rows_of("a", "a-3", 20), rows_of("a", "a-unknown", 7)
+    rows = claimed + rows_of("a", "a-2", 40) + never_heard + unknown + rows_of("b", "b-unknown", 30)
+    kept, left_out = evaluation.judged(rows, provenance)
+    assert ({row.speaker for row in kept}, left_out) == ({"a-2", "a-3", "b-unknown"}, 57)
+    del provenance["training_speakers"]
+    kept, left_out = evaluation.judged(rows, provenance)
+    assert ({row.speaker for row in kept}, left_out) == ({"a-1", "a-2", "b-unknown"}, 27)
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[list[Row], dict[str, npt.NDArray[np.generic]], Path]:
     """Three rows, the arrays that `embed audio` would write of them, and where."""
     rows = rows_of("a", "a-1", 3)
     arrays = {"path": np.array([row.path.name for row in rows]), "embedding": np.eye(3), "affect": np.ones((3, 2))}
     return rows, arrays, tmp_path / "out.npz"
+
+
+def test_two_clips_of_one_name_in_different_folders_are_refused(
+    saved: tuple[list[Row], dict[str, npt.NDArray[np.generic]], Path],
+) -> None:
+    rows, arrays, path = saved
+    np.savez(path, allow_pickle=False, **arrays)
+    twice = [replace(rows[0], path=Path("day/0.wav")), *rows[1:], replace(rows[0], path=Path("night/0.wav"))]
+    with pytest.raises(CorpusError, match=r"day/0\.wav and night/0\.wav"):
+        evaluation.from_file(twice, path)
+    assert len(evaluation.from_file([*rows, rows[0]], path).rows) == 4, "one clip may be listed twice"
 
 
 def test_embeddings_by_another_bundle_are_refused(
