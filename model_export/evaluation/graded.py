@@ -98,7 +98,7 @@ def graded_scores(
 def _figures(
     levels: npt.NDArray[np.float64], order: Indices, values: Floats, top: int, rounds: int, seed: int
 ) -> dict[str, Any]:
-    came = values[order[:, :top]].mean(axis=1)
+    came = best_mean(values, order[:, :top])
 
     def over_prompts(picked: Indices) -> float:
         return tau(levels[picked], came[picked])
@@ -115,6 +115,16 @@ def _figures(
         "interval_clips": interval(over_both, len(levels), rounds, seed + 1),
         "label_by_level": {f"{level:g}": round(float(came[levels == level].mean()), 2) for level in np.unique(levels)},
     }
+
+
+def best_mean(labels: Floats, best: Indices) -> npt.NDArray[np.float64]:
+    """The mean label of the clips `best` [prompts, count] of each prompt: [prompts], or [prompts, axes].
+
+    Labels are float32, and float64 holds the sum of a few of them without rounding: prompts that find the same clips
+    tie, in whatever order they come.
+    """
+    means: npt.NDArray[np.float64] = labels[best].mean(axis=1, dtype=np.float64)
+    return means
 
 
 def mean_of_best(order: Indices, values: Floats, copies: Indices, top: int) -> npt.NDArray[np.float64]:

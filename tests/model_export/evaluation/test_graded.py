@@ -39,6 +39,26 @@ def test_clips_that_lie_at_their_prompts_are_found_in_order(encoder: Encoder, wo
         assert found["label_by_level"]["7"] > found["label_by_level"]["1"] + 1
 
 
+def test_prompts_that_find_the_same_ten_clips_tie_in_whatever_order_they_come(
+    encoder: Encoder, worded: Embedded
+) -> None:
+    spread = np.argsort([row.valence for row in worded.rows])[:: len(worded.rows) // 10][:10]
+    ten = Embedded([worded.rows[n] for n in spread], worded.embedding[spread], worded.affect[spread])
+    scores = graded.graded_scores(ten, encoder, graded.read()[::7], rounds=2)
+    for axis in ("valence", "arousal"):
+        assert np.isnan(scores[axis]["tau"]), "all means are one number"
+        assert not np.isnan(scores[axis]["top_1"]["tau"])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_mean_does_not_depend_on_the_order_of_the_clips(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.uniform(1, 7, size=(10, 2)).astype(np.float32)
+    means = graded.best_mean(labels, np.array([rng.permutation(10) for _ in range(20)]))
+    assert (means == means[0]).all()
+    np.testing.assert_allclose(means[0], labels.mean(axis=0), rtol=1e-6)
+
+
 def test_clips_without_any_order_leave_the_interval_about_zero(encoder: Encoder, worded: Embedded) -> None:
     shuffled = graded.graded_scores(
         Embedded(worded.rows, np.random.default_rng(0).permutation(worded.embedding), worded.affect),

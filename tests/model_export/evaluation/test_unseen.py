@@ -36,6 +36,12 @@ def test_words_find_clips_near_their_own_place(encoder: Encoder, worded: Embedde
     assert happy["found"][0] > 4 > sad["found"][0]
 
 
+def test_case_and_blanks_of_the_words_do_not_matter(encoder: Encoder, worded: Embedded) -> None:
+    shouted = [f" {word.upper()} " for word in WORDS]
+    plain = unseen_scores(worded, trained_without(encoder, WORDS), rounds=5)
+    assert unseen_scores(worded, trained_without(encoder, shouted), rounds=5) == plain
+
+
 @pytest.mark.parametrize("words", [[], ["angry"], ["zorbulous", "xyzzy", "plugh", "frob"]])
 def test_a_bundle_that_saw_the_words_says_so(words: list[str], encoder: Encoder, worded: Embedded) -> None:
     scores = unseen_scores(worded, trained_without(encoder, words))
