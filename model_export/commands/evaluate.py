@@ -86,6 +86,8 @@ def _print(scores: dict[str, Any]) -> None:
             f"{unseen['words']} unseen words, top 10, tau-b", _tau(unseen["valence"]), _tau(unseen["arousal"])
         )
     console.print(table)
+    if scores["affect_note"]:
+        console.print(scores["affect_note"], markup=False)
     for text, found in scores["emotions"].items():
         console.print(f"  {text!r}: {found['hits']} of the first 10 are {found['emotion']} (chance {found['chance']})")
     emotions, gap, ways = scores["zero_shot"], scores["modality_gap"], scores["retrieval"]

@@ -4,11 +4,13 @@ For each axis, on 1..7: tau-b with a 95 % bootstrap interval over clips, CCC, bi
 bundle gives prediction intervals, the share of labels that lie within them (beside the level that they promise).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from encoders.bundle import AffectInterval
 from model_export.evaluation.clips import AXES, Embedded
 from model_export.evaluation.measures import Floats, Indices, bias, ccc, interval, mae, tau
+from model_export.manifest import Row
 
 
 def affect_scores(
@@ -32,6 +34,21 @@ def affect_scores(
             "coverage": _coverage(found, wanted, promised, name),
         }
     return scores
+
+
+def fitted_note(rows: Sequence[Row], provenance: Mapping[str, Any]) -> str | None:
+    """What to know of the affect of these clips when some of their speakers had a part in making the bundle; or None.
+
+    Validation speakers choose the checkpoint, and the calibration is fitted on them.
+    """
+    chose = set(provenance.get("validation_speakers", ()))
+    count = sum(row.speaker in chose for row in rows)
+    if not count or not provenance.get("calibration"):
+        return None
+    return (
+        f"{count} of the {len(rows)} clips are of the bundle's validation speakers: these chose the checkpoint and "
+        "fitted the calibration, so the figures of affect are better than new speakers would have"
+    )
 
 
 def _coverage(found: Floats, wanted: Floats, promised: AffectInterval | None, axis: str) -> dict[str, float] | None:

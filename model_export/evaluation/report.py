@@ -144,7 +144,8 @@ def _affect(scores: Mapping[str, Any]) -> str:
     if scores.get("points"):
         drawn = figures.plane(scores["points"]) + figures.readout(scores["points"])
     head = ("", "tau-b", "95 %", "CCC", "bias", "mean error", "in the interval")
-    return f"<h2>Affect read out of the sound</h2>{table(head, rows)}{drawn}"
+    note = f"<p>{escape(scores['affect_note'])}.</p>" if scores.get("affect_note") else ""
+    return f"<h2>Affect read out of the sound</h2>{table(head, rows)}{note}{drawn}"
 
 
 def _zero_shot(found: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
     bundle {name, version, fingerprint} · corpora · clips · speakers · settings
     affect           {axis: {tau, interval, ccc, bias, mae, coverage}}                           `readout`
+    affect_note      who had a part in the calibration; null where nobody of these clips had     `readout`
     graded_prompts   {axis: {prompts, tau, interval, interval_clips, label_by_level, tau_each, top_1}}   `graded`
     emotions         {prompt: {emotion, hits, chance}}                                           `zero_shot`
     zero_shot        {uar, interval, chance, classes, prompts, counts, recall, confusion}        `zero_shot`
@@ -30,7 +31,7 @@ from model_export.evaluation.clips import Embedded
 from model_export.evaluation.gap import LIMIT, modality_gap
 from model_export.evaluation.graded import GRADED, graded_scores
 from model_export.evaluation.measures import Floats, plain
-from model_export.evaluation.readout import affect_scores
+from model_export.evaluation.readout import affect_scores, fitted_note
 from model_export.evaluation.retrieval import retrieval_scores
 from model_export.evaluation.robustness import robustness_scores
 from model_export.evaluation.slices import slice_scores
@@ -77,6 +78,7 @@ def evaluate(clips: Embedded, encoder: Encoder, settings: Settings | None = None
             "speakers": len({row.speaker for row in clips.rows}),
             "settings": asdict(chosen) | {"graded": chosen.graded.name},
             "affect": affect_scores(clips, info.affect_interval, rounds, seed),
+            "affect_note": fitted_note(clips.rows, info.provenance),
             "graded_prompts": graded_scores(clips, encoder, prompts, rounds, seed),
             "emotions": emotion_scores(clips, encoder),
             "zero_shot": zero_shot_scores(clips, encoder, rounds, seed),

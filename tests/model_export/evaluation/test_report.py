@@ -189,6 +189,12 @@ def test_what_was_not_measured_is_said_and_not_drawn() -> None:
     assert "as read out" not in text, "without clips there is no plane"
 
 
+def test_what_to_know_of_the_affect_stands_under_its_table() -> None:
+    text = Page(report.page(short(affect_note="9 of the 60 clips are <theirs>"))).text
+    assert "9 of the 60 clips are <theirs>." in text
+    assert text.index("in the interval") < text.index("<theirs>")
+
+
 def test_unknown_numbers_are_dashes() -> None:
     assert report.number(None) == "–"
     assert report.span([0.41234, None]) == "0.41 to –"

@@ -9,15 +9,17 @@ import pytest
 from encoders.encoder import Encoder
 from model_export.errors import CorpusError
 from model_export.evaluation import Embedded, Settings, evaluate
+from model_export.evaluation.readout import fitted_note
 
 
 def test_every_section_is_there_and_json_can_hold_it(encoder: Encoder, worded: Embedded, quick: Settings) -> None:
     scores = evaluate(worded, encoder, quick)
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
     assert set(scores) == {
-        "bundle", "corpora", "clips", "speakers", "settings", "affect", "graded_prompts", "emotions", "zero_shot",
-        "modality_gap", "retrieval", "slices", "robustness", "unseen_words",
+        "bundle", "corpora", "clips", "speakers", "settings", "affect", "affect_note", "graded_prompts", "emotions",
+        "zero_shot", "modality_gap", "retrieval", "slices", "robustness", "unseen_words",
     }  # fmt: skip
+    assert scores["affect_note"] is None
     assert (scores["affect"]["valence"]["tau"], scores["affect"]["valence"]["mae"]) == (1.0, 0.0)
     assert scores["modality_gap"]["vocabulary"]["mmd"] < 0.15
     assert scores["robustness"] is None
@@ -45,3 +47,23 @@ def test_a_bundle_that_reads_one_affect_for_all_has_nulls_and_no_failure(
 def test_embeddings_of_another_width_are_refused(encoder: Encoder, worded: Embedded, quick: Settings) -> None:
     with pytest.raises(CorpusError, match="by another bundle"):
         evaluate(Embedded(worded.rows, worded.embedding[:, :7], worded.affect), encoder, quick)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "said"),
+    [
+        ({"validation_speakers": ["made-1", "b-1"], "calibration": {"scale": [1.0, 1.0]}}, True),
+        ({"validation_speakers": ["made-1"]}, False),
+        ({"validation_speakers": ["b-1"], "calibration": {"scale": [1.0, 1.0]}}, False),
+        ({}, False),
+    ],
+)
+def test_figures_of_speakers_that_the_calibration_was_fitted_on_say_so(
+    provenance: dict[str, object], said: bool, worded: Embedded
+) -> None:
+    note = fitted_note(worded.rows, provenance)
+    assert (note is not None) == said
+    if note:
+        own = sum(row.speaker == "made-1" for row in worded.rows)
+        assert note.startswith(f"{own} of the {len(worded.rows)} clips")
+        assert "chose the checkpoint and fitted the calibration" in note
