@@ -32,7 +32,7 @@ def measure(form: str, size: int, rounds: int, limit: int) -> dict[str, Any]:
     # Here, so that the process that only prints the table stays small.
     import torch
 
-    from model_export.losses import affect_distance, cross_modal_rnc
+    from model_export.losses import LossConfig, Objective, affect_distance
 
     torch.set_num_threads(1)
     rng = torch.Generator().manual_seed(0)
@@ -49,8 +49,11 @@ def measure(form: str, size: int, rounds: int, limit: int) -> dict[str, Any]:
             total = total + (torch.logsumexp(candidates, dim=2) - s).mean() / 2
         return total
 
+    objective = Objective(LossConfig(temperature=TEMPERATURE, alignment=0.0))
+
     def ours() -> torch.Tensor:
-        return cross_modal_rnc(audio, text, audio_place, text_place, TEMPERATURE)
+        loss: torch.Tensor = objective(audio, text, audio_place, text_place)
+        return loss
 
     forms = {"ours": ours, "straight": straight}
     audio.requires_grad_()

@@ -274,11 +274,6 @@ class Objective(nn.Module):
         return loss / 2
 
 
-def cross_modal_rnc(audio: Tensor, text: Tensor, audio_place: Tensor, text_place: Tensor, temperature: float) -> Tensor:
-    """Mean of audio-to-text and text-to-audio Rank-N-Contrast on unit embeddings, by cosine and L2 distance."""
-    return Objective(LossConfig(temperature=temperature, alignment=0.0))(audio, text, audio_place, text_place)  # type: ignore[no-any-return]
-
-
 def _full(values: Tensor) -> Tensor:
     """Float32, or float64 where it is that already."""
     return values if values.dtype == torch.float64 else values.float()

@@ -56,47 +56,18 @@ def speaker_split(rows: Sequence[Row], share: float, seed: int) -> tuple[Indices
     return np.flatnonzero(trains), np.flatnonzero(validates)
 
 
-def folds(rows: Sequence[Row], k: int, seed: int) -> list[tuple[Indices, Indices]]:
-    """`k` pairs of (training, validation) indices: each known speaker validates in exactly one, and trains in the rest.
-
-    Official training and validation parts are pooled. The speakers of each corpus, and in it of each gender, are dealt
-    out in turn, so that every fold has about as many of each.
-
-    Raises:
-        CorpusError: fewer known speakers than folds, a speaker both in and outside a test part, or rows without labels
-        outside the test part.
-    """
-    if k < 2:
-        raise CorpusError(f"{k} folds are no cross-validation; use at least 2")
-    roles = _roles(rows, pooled=True)
-    rng = np.random.default_rng(seed)
-    usable = [row for row, role in zip(rows, roles, strict=True) if role == "train" and row.known_speaker]
-    speakers = {row.speaker: (row.corpus, row.gender) for row in usable}
-    if len(speakers) < k:
-        raise CorpusError(f"{len(speakers)} known speakers cannot be dealt into {k} folds; use fewer folds")
-    order = [str(speaker) for speaker in rng.permutation(sorted(speakers))]
-    fold_of = {speaker: place % k for place, speaker in enumerate(sorted(order, key=lambda name: speakers[name]))}
-    place = np.array([fold_of.get(row.speaker, -1) for row in rows])
-    usable_rows = np.array([role == "train" for role in roles])
-    return [(np.flatnonzero(usable_rows & (place != n)), np.flatnonzero(usable_rows & (place == n))) for n in range(k)]
-
-
-def leaking(rows: Sequence[Row], pooled: bool = False) -> dict[str, set[str]]:
-    """Known speakers in two parts of an official split, with the parts; `pooled` makes training and validation one."""
+def leaking(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """Known speakers in two parts of an official split, with the parts."""
     parts: dict[str, set[str]] = {}
     for row in rows:
         if row.known_speaker:
-            parts.setdefault(row.speaker, set()).add(_role(row, pooled))
+            parts.setdefault(row.speaker, set()).add(row.role)
     return {speaker: found for speaker, found in parts.items() if len(found) > 1}
 
 
-def _role(row: Row, pooled: bool) -> str:
-    return "train" if pooled and row.role == "validation" else row.role
-
-
-def _roles(rows: Sequence[Row], pooled: bool = False) -> list[str]:
+def _roles(rows: Sequence[Row]) -> list[str]:
     """Each row's role; "" for what can be on no side: unknown speakers of a validation part."""
-    leaks = leaking(rows, pooled)
+    leaks = leaking(rows)
     if leaks:
         listed = "; ".join(f"{name} in {' and '.join(sorted(parts))}" for name, parts in sorted(leaks.items())[:10])
         raise CorpusError(
@@ -107,7 +78,7 @@ def _roles(rows: Sequence[Row], pooled: bool = False) -> list[str]:
     if unlabelled:
         listed = ", ".join(f"{count} of {corpus}" for corpus, count in sorted(unlabelled.items()))
         raise CorpusError(f"rows without valence or arousal ({listed}): label them, or take them out of the manifest")
-    return ["" if row.role == "validation" and not row.known_speaker else _role(row, pooled) for row in rows]
+    return ["" if row.role == "validation" and not row.known_speaker else row.role for row in rows]
 
 
 def _drawn(gender_of: dict[str, str], share: float, rng: np.random.Generator) -> set[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from model_export.errors import TrainingError
-from model_export.losses import TEMPERATURES, LossConfig, Objective, cross_modal_rnc, pair_alignment, rating_weights
+from model_export.losses import TEMPERATURES, LossConfig, Objective, pair_alignment, rating_weights
 
 
 class Example:
@@ -241,12 +241,6 @@ def test_a_learned_temperature_starts_as_set_is_learned_and_stays_in_its_bounds(
         assert learned.shift is not None
         learned.shift.data.fill_(far)
         assert low * 0.999 <= learned.temperature.item() <= high * 1.001
-
-
-def test_the_plain_cross_modal_loss_is_the_objective_without_alignment() -> None:
-    batch = Example(5, 3, 8)
-    plain = cross_modal_rnc(batch.audio, batch.text, batch.audio_place, batch.text_place, 0.3)
-    assert float(plain) == pytest.approx(batch.loss(temperature=0.3))
 
 
 @settings(max_examples=40, deadline=None)

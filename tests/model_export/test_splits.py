@@ -62,16 +62,13 @@ def test_a_corpus_with_an_official_test_part_only_is_split_by_speaker_outside_it
     assert len(validation) == 2
 
 
-@pytest.mark.parametrize("split", ["", "train", "validation"])
+@pytest.mark.parametrize("split", ["", "train"])
 def test_unknown_speakers_never_validate(split: str) -> None:
     rows = [*people("a", 4), *(row("a", "unknown", split=split) for _ in range(30))]
     for seed in range(5):
-        if split != "validation":
-            training, validation = splits.speaker_split(rows, 0.5, seed)
-            assert all(rows[i].known_speaker for i in validation)
-            assert set(range(8, 38)) <= set(training.tolist())
-        for _, held in splits.folds(rows, 2, seed):
-            assert all(rows[i].known_speaker for i in held)
+        training, validation = splits.speaker_split(rows, 0.5, seed)
+        assert all(rows[i].known_speaker for i in validation)
+        assert set(range(8, 38)) <= set(training.tolist())
 
 
 def test_unknown_speakers_of_an_official_validation_part_are_on_no_side() -> None:
@@ -87,7 +84,6 @@ def test_a_speaker_in_two_official_parts_is_refused_by_name() -> None:
     rows[1] = replace(rows[1], split="development")
     with pytest.raises(CorpusError, match="a-1 in train and validation"):
         splits.speaker_split(rows, 0.2, 0)
-    assert len(splits.folds(rows, 2, 0)) == 2  # folds pool the two
 
 
 def test_two_tests_may_share_a_speaker() -> None:
@@ -114,28 +110,6 @@ def test_rows_without_labels_are_refused_outside_a_test_part() -> None:
     assert len(splits.speaker_split(rows, 0.2, 0)[0])
     with pytest.raises(CorpusError, match=r"without valence or arousal \(1 of a\)"):
         splits.speaker_split([*rows, replace(hidden, speaker="a-8", split="")], 0.2, 0)
-
-
-@settings(max_examples=40, deadline=None)
-@given(speakers=st.integers(2, 12), k=st.integers(2, 6), seed=st.integers(0, 99))
-def test_every_speaker_validates_in_one_fold_and_trains_in_the_rest(speakers: int, k: int, seed: int) -> None:
-    rows = people("a", speakers) + people("b", 4)
-    found = splits.folds(rows, k, seed)
-    assert len(found) == k
-    for training, validation in found:
-        assert len(validation)
-        assert sorted([*training, *validation]) == list(range(len(rows)))
-        assert not {rows[i].speaker for i in training} & {rows[i].speaker for i in validation}
-    assert sorted(i for _, validation in found for i in validation) == list(range(len(rows)))
-    sizes = [len({rows[i].speaker for i in validation}) for _, validation in found]
-    assert max(sizes) - min(sizes) <= 1
-
-
-def test_more_folds_than_speakers_are_refused() -> None:
-    with pytest.raises(CorpusError, match="3 known speakers"):
-        splits.folds(people("a", 3), 4, 0)
-    with pytest.raises(CorpusError, match="at least 2"):
-        splits.folds(people("a", 3), 1, 0)
 
 
 def test_speakers_of_a_test_part_are_not_drawn_for_validation() -> None:
