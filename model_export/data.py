@@ -26,8 +26,15 @@ def places(rows: Sequence[Row]) -> npt.NDArray[np.float32]:
 
 
 def dominance(row: Row) -> float:
-    """The labelled dominance (1..7), else that of the acted emotion."""
+    """The labelled dominance (1..7), else that of the acted emotion; nan where neither is known."""
     return dominance_of(row.emotion) if math.isnan(row.dominance) else row.dominance
+
+
+def require_all(failures: Sequence[str], clips: int) -> None:
+    """Raise CorpusError when there are `failures` among the clips: how many, and what is wrong with the first 20."""
+    if failures:
+        listed = "\n  ".join(failures[:20])
+        raise CorpusError(f"{len(failures)} of {clips} clips cannot be used:\n  {listed}")
 
 
 def decoded(row: Row) -> Samples:
@@ -60,10 +67,7 @@ def load(rows: Sequence[Row], threads: int = 2) -> list[Samples]:
         loaded = list(
             track(pool.map(one, rows), "decoding", total=len(rows), transient=True, console=Console(stderr=True))
         )
-    failures = [result for result in loaded if isinstance(result, str)]
-    if failures:
-        listed = "\n  ".join(failures[:20])
-        raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  {listed}")
+    require_all([result for result in loaded if isinstance(result, str)], len(rows))
     return [samples for samples in loaded if not isinstance(samples, str)]
 
 

@@ -6,6 +6,7 @@ EmotionRankError
     CorpusError         "corpus-invalid"      a corpus folder or a manifest is not what it should be
     BackboneError       "backbone-invalid"    a pretrained encoder is missing or unreadable
     ExportError         "export-failed"       an exported graph does not agree with torch
+    CalibrationError    "calibration-failed"  validation clips cannot tell how to calibrate
   MissingExtraError     "extra-missing"       a library of the extra `train` is not installed
 """
 

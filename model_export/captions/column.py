@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from encoders.affect import NEUTRAL
 from model_export.captions.caption import Caption
+from model_export.data import dominance
 from model_export.manifest import Row
 
 SEPARATOR = " | "
@@ -29,5 +30,6 @@ def join(texts: Iterable[str]) -> str:
 
 
 def of_row(row: Row, text: str) -> Caption:
-    """A text as a caption of this row, at its affect; dominance is neutral where it is not known."""
-    return Caption(text, row.emotion, row.affect, NEUTRAL if math.isnan(row.dominance) else row.dominance)
+    """A text as a caption of this row, at its affect and dominance, which is neutral where it is not known."""
+    known = dominance(row)
+    return Caption(text, row.emotion, row.affect, NEUTRAL if math.isnan(known) else known)

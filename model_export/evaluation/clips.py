@@ -11,14 +11,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from encoders.affect import Affect
 from encoders.encoder import Encoder
 from encoders.errors import AudioError
+from model_export.data import require_all
 from model_export.errors import CorpusError
 from model_export.evaluation.cache import Cache, Vector
 from model_export.evaluation.measures import Floats
 from model_export.manifest import Row
 
-AXES = ("valence", "arousal")
+AXES = Affect._fields
 MINIMUM = 30
 
 
@@ -61,9 +63,7 @@ def embed(rows: list[Row], encoder: Encoder, cache: Path | None = None, threads:
         pool.shutdown(cancel_futures=True)
         if kept is not None:
             kept.save()
-    failures = [result for result in made if isinstance(result, str)]
-    if failures:
-        raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  " + "\n  ".join(failures[:20]))
+    require_all([result for result in made if isinstance(result, str)], len(rows))
     vectors = [result for result in made if not isinstance(result, str)]
     embedding = np.array([vector.embedding for vector in vectors], dtype=np.float32)
     return Embedded(rows, embedding, np.array([vector.affect for vector in vectors], dtype=np.float32))

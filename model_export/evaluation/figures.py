@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 
 from encoders.affect import HIGH, LOW, NEUTRAL
+from model_export.evaluation.clips import AXES
 
-AXES = ("valence", "arousal")
 BLUE, ORANGE = "#4c8dff", "#e8763a"
 COLOURS = {"valence": BLUE, "arousal": ORANGE}
 PALETTE = (BLUE, ORANGE, "#2fa56d", "#c45bc4", "#d4a017", "#e05263", "#17a2b8", "#8c7ae6", "#7f8c8d", "#a0784c")

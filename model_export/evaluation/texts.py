@@ -4,7 +4,6 @@ Both come from the training grammar (`captions.pool`): they say how well the two
 bundle understands new wordings (for that there are the graded prompts and the unseen words).
 """
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from model_export import captions
 from model_export.captions import Caption, Sampler
-from model_export.emotions import dominance_of
+from model_export.data import dominance
 from model_export.manifest import Row
 
 
@@ -26,15 +25,10 @@ def beside(rows: Sequence[Row], seed: int) -> list[Caption]:
     """A caption for each clip, drawn near its affect and dominance."""
     pool, sampler = _pool(seed)
     rng = np.random.default_rng(seed)
-    return [pool[sampler.near(np.array([*row.affect, _dominance(row)]), rng)] for row in rows]
+    return [pool[sampler.near(np.array([*row.affect, dominance(row)]), rng)] for row in rows]
 
 
 @lru_cache(maxsize=1)
 def _pool(seed: int) -> tuple[list[Caption], Sampler]:
     pool = captions.pool(seed)
     return pool, Sampler(pool)
-
-
-def _dominance(row: Row) -> float:
-    """The dominance labelled, else that of the acted category."""
-    return dominance_of(row.emotion) if math.isnan(row.dominance) else row.dominance

@@ -31,10 +31,10 @@ import numpy.typing as npt
 from encoders.affect import HIGH, LOW
 from encoders.bundle import AffectInterval
 from model_export.errors import CalibrationError
+from model_export.evaluation.clips import AXES
 
 Floats = npt.NDArray[np.float64]
 
-AXES = ("valence", "arousal")
 LEVEL = 0.9
 PRIOR = 30.0  # effective clips at which the map goes half the way (on a log scale)
 FOLDS = 10

@@ -21,7 +21,7 @@ from encoders.affect import HIGH, LOW
 from encoders.audio import SAMPLE_RATE, Samples, stream
 from encoders.errors import AudioError, AudioSilent
 from encoders.windows import cut
-from model_export.errors import CorpusError
+from model_export.data import require_all
 from model_export.manifest import Row
 from model_export.towers import HOP_DUR, WIN_DUR
 
@@ -78,9 +78,7 @@ def of_each(rows: Sequence[Row], work: Callable[[list[Samples]], T], title: str)
             failures.append(str(error))
         else:
             made.append(work(windows))
-    if failures:
-        listed = "\n  ".join(failures[:20])
-        raise CorpusError(f"{len(failures)} of {len(rows)} clips cannot be used:\n  {listed}")
+    require_all(failures, len(rows))
     return made
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import kendalltau
 from tokenizers import Tokenizer
 
 from encoders.affect import HIGH, LOW
 from encoders.bundle import Prompt
 from encoders.sessions import available_cpus, open_session
 from model_export.backbones.text import MAX_TOKENS
+from model_export.evaluation.measures import tau
 from model_export.export.example_speech import Speech
 
 Floats = npt.NDArray[np.float32]
@@ -78,9 +78,10 @@ def tau_difference(affect: Floats, full: Floats, labels: npt.NDArray[np.float64]
     """
     if not (np.isfinite(affect).all() and np.isfinite(full).all()):
         return float("inf")
-    moved = [abs(_tau(affect[:, axis], labels[:, axis]) - _tau(full[:, axis], labels[:, axis])) for axis in range(2)]
-    worst: float = max(moved)
-    return round(worst, 4)
+    # tau says nan where there is no order.
+    taus = [[tau(some[:, axis], labels[:, axis]) for axis in range(2)] for some in (affect, full)]
+    one, other = np.nan_to_num(taus)
+    return round(float(np.abs(one - other).max()), 4)
 
 
 def top_overlap(scores: Floats, full: Floats, top: int = TOP) -> float:
@@ -123,10 +124,6 @@ def read(path: Path, tokenizer: Path, prompts: Sequence[Prompt]) -> Heard:
         embeddings.append(embedding[0])
         affects.append(np.clip(affect[0], LOW, HIGH))
     return Heard(np.array(embeddings, np.float32), np.array(affects, np.float32))
-
-
-def _tau(x: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.floating[Any]]) -> float:
-    return float(kendalltau(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -6,11 +6,12 @@ import pytest
 
 from model_export import manifest
 from model_export.captions import column
+from model_export.emotions import dominance_of
 from model_export.manifest import Row
 
 
-def row(caption: str, valence: float = 5.5, dominance: float = float("nan")) -> Row:
-    return Row(Path("a.wav"), "mine", "mine-1", "anger", valence, 3.0, dominance=dominance, caption=caption)
+def row(caption: str, valence: float = 5.5, dominance: float = float("nan"), emotion: str = "anger") -> Row:
+    return Row(Path("a.wav"), "mine", "mine-1", emotion, valence, 3.0, dominance=dominance, caption=caption)
 
 
 def test_a_cell_may_hold_several_wordings() -> None:
@@ -20,9 +21,14 @@ def test_a_cell_may_hold_several_wordings() -> None:
     assert second == third == []
 
 
-@pytest.mark.parametrize(("dominance", "expected"), [(6.0, 6.0), (float("nan"), 4.0)])
-def test_dominance_is_neutral_where_it_is_unknown(dominance: float, expected: float) -> None:
-    assert column.own([row("a voice", dominance=dominance)])[0][0].dominance == expected
+@pytest.mark.parametrize(
+    ("dominance", "emotion", "expected"),
+    [(6.0, "fear", 6.0), (float("nan"), "fear", dominance_of("fear")), (float("nan"), "", 4.0)],
+)
+def test_dominance_is_that_of_the_clip_and_neutral_where_nothing_is_known(
+    dominance: float, emotion: str, expected: float
+) -> None:
+    assert column.own([row("a voice", dominance=dominance, emotion=emotion)])[0][0].dominance == expected
 
 
 def test_a_clip_without_labels_has_no_captions_with_a_place() -> None:
