@@ -60,12 +60,9 @@ bench: .venv/.dev
 train: .venv/.dev
 	@test ! -e $(RUNS)/last.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }
 	@test -d "$(CORPORA)" || { echo "no corpora at $(CORPORA); say where they are: make train CORPORA=..."; exit 2; }
-	for corpus in ravdess nemo emogator; do \
-	  $(BIN)/emotionrank corpus prepare $$corpus $(CORPORA)/$$corpus --output $(RUNS)/$$corpus-all.csv && \
-	  $(BIN)/emotionrank corpus check $(RUNS)/$$corpus-all.csv --keep $(RUNS)/$$corpus.csv > $(RUNS)/$$corpus.txt || exit 1; \
-	done
-	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv $(RUNS)/emogator.csv --run $(RUNS) \
-	  --config emotionrank-base --set data.corpus_weight.emogator=0.12
+	$(BIN)/emotionrank corpus prepare ravdess $(CORPORA)/ravdess --output $(RUNS)/ravdess.csv
+	$(BIN)/emotionrank corpus prepare nemo $(CORPORA)/nemo --output $(RUNS)/nemo.csv
+	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS) --config emotionrank-base
 	$(BIN)/emotionrank export $(RUNS) --output $(RUNS)/bundle --licence CC-BY-NC-SA-4.0 \
 	  --calibrate $(RUNS)/ravdess.csv --calibrate $(RUNS)/nemo.csv
 
