@@ -90,7 +90,7 @@ def test_text_rows_are_the_prompts(encoder: Encoder, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     expected = encoder.embed_prompts(["an angry voice", "a sad voice", "überrascht"])
     with np.load(output) as arrays:
-        assert set(arrays) == {"text", "embedding", "affect"}
+        assert set(arrays) == {"text", "embedding", "affect", "fingerprint"}
         assert arrays["text"].tolist() == ["an angry voice", "a sad voice", "überrascht"]
         assert np.allclose(arrays["embedding"], expected.embedding, atol=1e-5)
         assert np.allclose(arrays["affect"], expected.affect, atol=1e-3)
