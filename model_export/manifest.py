@@ -24,7 +24,7 @@ REQUIRED = ("path", "corpus", "speaker", "emotion", "valence", "arousal")
 GENDERS = ("male", "female", "")
 SPLITS = {"": "train", "train": "train", "validation": "validation", "development": "validation"}
 
-_AXES = ("valence", "arousal", "dominance")
+AXES = ("valence", "arousal", "dominance")
 _SPREADS = ("valence_sd", "arousal_sd")
 _TRUTH = {"": True, "1": True, "true": True, "0": False, "false": False}
 
@@ -164,7 +164,7 @@ def _row(cells: dict[str, str], base: Path) -> Row:
             raise ValueError(
                 f"the {name} is empty" + ("; write <corpus>-unknown if it is not known" if name == "speaker" else "")
             )
-    numbers = {name: _number(name, cells.get(name, "")) for name in (*_AXES, *_SPREADS)}
+    numbers = {name: _number(name, cells.get(name, "")) for name in (*AXES, *_SPREADS)}
     row = Row(
         path=(base / cells["path"]).resolve(),
         corpus=cells["corpus"],
@@ -189,7 +189,7 @@ def _row(cells: dict[str, str], base: Path) -> Row:
 
 def check(row: Row) -> None:
     """Hold a row to what a manifest may hold; ValueError says what is wrong."""
-    for axis in _AXES:
+    for axis in AXES:
         value = getattr(row, axis)
         if not math.isnan(value) and not LOW <= value <= HIGH:
             raise ValueError(f"{axis} {value:g} is outside the scale {LOW:g}..{HIGH:g}")

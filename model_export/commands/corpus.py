@@ -65,7 +65,7 @@ def table(
     """Read any table of labelled clips into a manifest, by a map of its columns."""
     if output.exists() and output.resolve() == path.resolve():
         raise OutputError(f"{output} is the table itself; write the manifest under another name")
-    scales = dict.fromkeys(tabular.AXES, scale) | {axis: _scale(value) for axis, value in _pairs(axis_scale).items()}
+    scales = dict.fromkeys(manifest.AXES, scale) | {axis: _scale(value) for axis, value in _pairs(axis_scale).items()}
     if len(delimiter) > 1:
         raise typer.BadParameter(f"{delimiter!r} is more than one character", param_hint="--delimiter")
     _write(tabular.rows(path, _pairs(column), _pairs(constant), scales, audio, delimiter), output)

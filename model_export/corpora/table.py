@@ -16,10 +16,9 @@ from encoders.affect import HIGH, LOW, rescale
 from model_export import tables
 from model_export.emotions import MEANS, affect_of, named
 from model_export.errors import CorpusError
-from model_export.manifest import AUDIO_SUFFIXES, Row, check, unknown_speaker
+from model_export.manifest import AUDIO_SUFFIXES, AXES, Row, check, unknown_speaker
 
 FIELDS = tuple(field.name for field in fields(Row))
-AXES = ("valence", "arousal", "dominance")
 GENDERS = {"male": "male", "m": "male", "man": "male", "female": "female", "f": "female", "woman": "female"}
 # As people write the official parts of a corpus.
 SPLITS = {

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from model_export import captions
+from model_export.backbones.text import MAX_TOKENS
 from model_export.captions import Caption, Sampler, column
 from model_export.captions.grammar import banned_in
 from model_export.manifest import Row
@@ -20,8 +21,6 @@ from model_export.towers import TextTower, Towers
 from model_export.training.cache import fingerprint, kept_array
 from model_export.training.config import CaptionConfig
 from model_export.training.sources import Indices
-
-_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def tokenise(tokenizer: Path, texts: Sequence[str]) -> tuple[list[list[int]], in
     """Token ids of texts, at most 128 each, and the id that pads them."""
     made = Tokenizer.from_file(str(tokenizer))
     padding = (made.padding or {}).get("pad_id", 0)
-    made.enable_truncation(_TOKENS)
+    made.enable_truncation(MAX_TOKENS)
     made.no_padding()
     return [encoded.ids for encoded in made.encode_batch(list(texts))], padding
 
