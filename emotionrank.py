@@ -30,9 +30,9 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command("service.commands:demo", "Make a spoken sample library, serve it, print the URL."),
     "serve": Command("service.commands:serve", "Serve a library over HTTP."),
-    "index": Command("index.commands:index", "Build, inspect and verify a library."),
-    "search": Command("index.commands:search", "Search a library by a prompt."),
-    "describe": Command("index.commands:describe", "Say what recordings feel like, over time."),
+    "index": Command("index.commands.index:index", "Build, inspect and verify a library."),
+    "search": Command("index.commands.search:search", "Search a library by a prompt."),
+    "describe": Command("index.commands.describe:describe", "Say what recordings feel like, over time."),
     "embed": Command("encoders.commands:embed", "Write embeddings and affect of audio or text to a file."),
     "corpus": Command("model_export.commands.corpus:corpus", "Read a labelled corpus into a manifest."),
     "train": Command("model_export.commands.train:train", "Train the encoders (extra: train)."),

@@ -1,0 +1,53 @@
+"""`emotionrank index build`: recordings into a library."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from encoders.audio import DEFAULT_MAX_DURATION
+from encoders.encoder import Encoder
+from index import build as building
+from index import present
+from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar
+from index.open import open_store
+
+
+def build(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...",
+            show_default=False,
+            help="Files, folders, or manifests (.csv, .parquet; column `path`, the others become metadata).",
+        ),
+    ],
+    library: LibraryOption,
+    bundle: BundleOption = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            envvar="EMOTIONRANK_THREADS",
+            min=1,
+            show_default="one a processor",
+            help="Recordings to encode at a time.",
+        ),
+    ] = None,
+    max_duration: DurationOption = DEFAULT_MAX_DURATION,
+    as_json: JsonOption = False,
+) -> None:
+    """Add recordings to a library, made first where there is none. What is there already is not encoded again."""
+    encoder = Encoder.load(bundle, threads=1)
+    with open_store(library, bundle=encoder.bundle, create=True) as store, progress_bar("clips") as progress:
+        report = building.build(store, encoder, sources, threads=threads, max_duration=max_duration, progress=progress)
+    present.list_failures(report.failed)
+    if as_json:
+        present.print_json(present.build_json(report))
+    else:
+        present.print_build(report)
+    if report.interrupted:
+        print("stopped; the same command goes on where this one ended", file=sys.stderr)
+        raise typer.Exit(130)
+    if report.failed:
+        raise typer.Exit(1)

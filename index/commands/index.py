@@ -1,0 +1,11 @@
+"""The group `emotionrank index`: which commands it has."""
+
+import typer
+
+from index.commands import build, upkeep
+
+index = typer.Typer(add_completion=False, help="Make and look after a library.", no_args_is_help=True)
+
+index.command("build")(build.build)
+index.command("info")(upkeep.info)
+index.command("verify")(upkeep.verify)

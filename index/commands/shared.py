@@ -1,0 +1,66 @@
+"""What the library's commands share: their common options, and the bar of progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from index import build as building
+
+LibraryOption = Annotated[
+    Path,
+    typer.Option("--library", "-l", envvar="EMOTIONRANK_LIBRARY", show_default=False, help="Folder of the library."),
+]
+BundleOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        envvar="EMOTIONRANK_BUNDLE",
+        show_default="the released one",
+        help="Folder of the bundle (the encoders).",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+DurationOption = Annotated[
+    float,
+    typer.Option(
+        "--max-duration", envvar="EMOTIONRANK_MAX_DURATION", min=1, help="Seconds; longer recordings are refused."
+    ),
+]
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text("-- /s" if task.speed is None else f"{task.speed:.1f} /s")
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Any]:
+    """Show a bar on stderr, where that is a terminal; yield what a build reports its progress to."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=60,
+    )
+    with bar:
+        task = bar.add_task("", total=None, note="")
+
+        def show(progress: building.Progress) -> None:
+            note = f"{progress.failed} failed" if progress.failed else ""
+            bar.update(task, completed=progress.done, total=progress.total, note=note)
+
+        yield show
