@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from encoders.affect import Affect
 from encoders.encoder import EncodedSegment
-from index.errors import ClipConflict, ClipNotFound
+from index.checks import clip_conflict, clip_not_found
 from index.filters import And, Filter, timestamp
 from index.local.where import compile_filter, kind
 from index.records import Clip, Counts, JsonScalar, Metadata, NewClip
@@ -187,7 +187,7 @@ def number_of(connection: sqlite3.Connection, clip: str) -> int:
     """Return the row number of the clip with this id. Raises ClipNotFound."""
     row = connection.execute("SELECT number FROM clips WHERE id = ?", (clip,)).fetchone()
     if row is None:
-        raise ClipNotFound(f"no clip {clip[:80]!r} in this library. `GET /v1/clips` lists the ids of those it has.")
+        raise clip_not_found(clip)
     return int(row[0])
 
 
@@ -197,7 +197,7 @@ def find(connection: sqlite3.Connection, clip: NewClip) -> int | None:
     if row is None:
         return None
     if row[1] != clip.sha256:
-        raise ClipConflict(f"{clip.name}: another file of this library has the same id, {clip.id}. It is not added.")
+        raise clip_conflict(clip)
     return int(row[0])
 
 

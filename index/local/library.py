@@ -10,13 +10,12 @@ own or another process's. Any number of processes may have one library open, rea
 Paths inside the library's directory are stored relative to it, so that a library may be moved.
 """
 
-import math
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,20 +23,11 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from encoders.affect import Affect
 from encoders.bundle import Bundle
 from encoders.encoder import EncodedSegment
-from index.errors import (
-    EmbeddingError,
-    LibraryError,
-    LibraryInvalid,
-    LibraryMismatch,
-    LibraryNewer,
-    LibraryNotFound,
-    LibraryReadOnly,
-    QueryError,
-)
-from index.filters import Filter, timestamp
+from index import checks
+from index.errors import LibraryInvalid, LibraryNewer, LibraryNotFound, LibraryReadOnly
+from index.filters import Filter
 from index.local import catalog, report
 from index.local.sqlite import Database
 from index.local.vectors import Vectors
@@ -56,7 +46,6 @@ from index.records import (
 CATALOG: Final = "library.db"
 AUDIO: Final = "audio"
 
-_UNIT: Final = 0.01  # how far from 1 the length of an embedding may be
 _ATTEMPTS: Final = 8
 
 
@@ -91,7 +80,7 @@ class LocalStore:
                 database.use_log()
                 with database.write() as connection:
                     if catalog.is_blank(connection):  # no other process was faster
-                        catalog.create(connection, _properties(bundle))
+                        catalog.create(connection, checks.properties(bundle))
         except BaseException:
             database.close()
             raise
@@ -115,8 +104,7 @@ class LocalStore:
             with database.read() as connection:
                 _check_header(path, *catalog.header(connection))
                 properties = catalog.properties(connection)
-            if bundle is not None and bundle.fingerprint != properties["fingerprint"]:
-                raise _mismatch(path, properties, bundle)
+            checks.check_bundle(str(path), properties, bundle)
             return cls(path, database, properties)
         except BaseException:
             database.close()
@@ -129,11 +117,12 @@ class LocalStore:
 
     def add(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Clip:
         """Add a clip with its segments, or update the one of the same content."""
-        clip = self._checked(clip)
+        checks.check_clip(clip)
+        clip = replace(clip, path=self._stored(clip.path))
         with self._database.write() as connection:
             number = catalog.find(connection, clip)
             if number is None:
-                affect = self._affect(clip, segments)
+                affect = checks.check_segments(clip.name, segments, self._dim)
                 number = catalog.add(connection, clip, affect, segments)
             else:
                 catalog.update(connection, number, name=clip.name, path=clip.path, metadata=clip.metadata)
@@ -177,8 +166,7 @@ class LocalStore:
 
     def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
         """Return the clips that a filter keeps, in the order they were added."""
-        if offset < 0 or limit < 0:
-            raise QueryError(f"offset and limit must not be negative, got {offset} and {limit}.")
+        checks.check_page(offset, limit)
         with self._database.read() as connection:
             return [self._located(clip) for clip in catalog.page(connection, filter, offset, limit)]
 
@@ -199,11 +187,8 @@ class LocalStore:
         exclude: frozenset[str] = frozenset(),
     ) -> list[Hit]:
         """Return the `k` best hits after the first `offset`."""
-        if k < 1 or offset < 0:
-            raise QueryError(f"k must be at least 1 and offset at least 0, got {k} and {offset}.")
-        if min_score is not None and not math.isfinite(min_score):
-            raise QueryError(f"min_score must be a number, got {min_score}.")
-        query = self._unit(vector, "the query's vector")
+        checks.check_search(k, offset, min_score)
+        query = checks.unit(vector, self._dim, "the query's vector")
         hits: list[Hit] = []
         for _ in range(_ATTEMPTS):
             self._follow()
@@ -302,45 +287,6 @@ class LocalStore:
         score = min(1.0, max(-1.0, score))
         return Hit(self._located(found.clip), found.start, found.end, found.affect, score)
 
-    def _checked(self, clip: NewClip) -> NewClip:
-        if len(clip.sha256) != 64 or not set(clip.sha256) <= set("0123456789abcdef"):
-            raise ValueError(f"sha256 must be 64 lower-case hexadecimal digits, got {clip.sha256!r}")
-        return replace(
-            clip,
-            name=check_text(clip.name, "the clip's name"),
-            path=self._stored(clip.path),
-            metadata=None if clip.metadata is None else check_metadata(clip.metadata),
-        )
-
-    def _affect(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Affect:
-        """Check the segments and return their mean affect."""
-        if not segments:
-            raise EmbeddingError(f"{clip.name}: a clip needs at least one segment.")
-        for number, segment in enumerate(segments):
-            where = f"{clip.name}, segment {number}"
-            vector = self._checked_vector(segment.embedding, where)
-            length = float(np.linalg.norm(vector.astype(np.float64)))
-            if abs(length - 1) > _UNIT:
-                raise EmbeddingError(f"{where}: the embedding has length {length:.3f}; it must be a unit vector.")
-            if not all(map(math.isfinite, (segment.start, segment.end, *segment.affect))):
-                raise EmbeddingError(f"{where}: start, end and affect must be finite.")
-        return Affect(*np.mean([segment.affect for segment in segments], axis=0).tolist())
-
-    def _unit(self, vector: npt.NDArray[np.float32], what: str) -> npt.NDArray[np.float32]:
-        checked = self._checked_vector(vector, what).astype(np.float64)
-        length = float(np.linalg.norm(checked))
-        if length < 1e-12:
-            raise EmbeddingError(f"{what} is zero: it has no direction to search in.")
-        return np.ascontiguousarray(checked / length, np.float32)
-
-    def _checked_vector(self, vector: npt.NDArray[np.float32], what: str) -> npt.NDArray[np.float32]:
-        if vector.shape != (self._dim,):
-            shape = " x ".join(map(str, vector.shape)) or "no"
-            raise EmbeddingError(f"{what} has {shape} values; this library's embeddings have {self._dim}.")
-        if not np.isfinite(vector).all():
-            raise EmbeddingError(f"{what} has values that are not finite numbers.")
-        return vector
-
     def _stored(self, path: str) -> str:
         check_text(path, "the clip's path")
         absolute = Path(path).absolute()
@@ -350,16 +296,6 @@ class LocalStore:
 
     def _located(self, clip: Clip) -> Clip:
         return clip if Path(clip.path).is_absolute() else replace(clip, path=str(self.path.absolute() / clip.path))
-
-
-def _properties(bundle: Bundle) -> dict[str, str]:
-    return {
-        "bundle_name": bundle.info.name,
-        "bundle_version": bundle.info.version,
-        "fingerprint": bundle.fingerprint,
-        "dim": str(bundle.info.embedding_dim),
-        "created_at": timestamp(datetime.now(UTC)),
-    }
 
 
 def _check_header(path: Path, application: int, version: int) -> None:
@@ -372,16 +308,6 @@ def _check_header(path: Path, application: int, version: int) -> None:
             f"the library {path} has format {version}; this version of emotionrank reads up to "
             f"{catalog.SCHEMA_VERSION}. Upgrade emotionrank to use it."
         )
-
-
-def _mismatch(path: Path, properties: dict[str, str], bundle: Bundle) -> LibraryError:
-    return LibraryMismatch(
-        f"the library {path} was made with the bundle {properties['bundle_name']} "
-        f"{properties['bundle_version']} (fingerprint {properties['fingerprint'][:12]}), and cannot be used "
-        f"with {bundle.info.name} {bundle.info.version} ({bundle.fingerprint[:12]}): their embeddings do not "
-        "compare. Name the library's own bundle with --bundle or EMOTIONRANK_BUNDLE, or build a new library: "
-        "emotionrank index build SOURCE... --library NEW_FOLDER"
-    )
 
 
 def _advice(path: Path) -> str:
