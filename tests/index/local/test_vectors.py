@@ -1,4 +1,4 @@
-"""Exact vector search: order, ties, filters and grouping inside the search, removal, threads."""
+"""Exact vector search, of a snapshot and its tail: order, ties, filters and grouping, removal, threads."""
 
 import threading
 import time
@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.local.catalog import Rows
+from index.local.part import Part
 from index.local.vectors import Vectors
+from tests.index.local.making import part_of, snapshot_of
 
 DIM = 8
 
@@ -53,6 +55,7 @@ def contents(draw: st.DrawFn) -> tuple[list[int], list[list[int]], list[int]]:
     st.sets(st.integers(0, 9), max_size=3),
     st.none() | st.integers(-3, 3),
     st.booleans(),
+    st.integers(0, 3),
 )
 def test_the_best_come_first_whatever_is_asked_for(
     made: tuple[list[int], list[list[int]], list[int]],
@@ -63,21 +66,16 @@ def test_the_best_come_first_whatever_is_asked_for(
     removed: set[int],
     min_score: int | None,
     by_clip: bool,
+    quarters: int,
 ) -> None:
     clips, codes, ids = made
-    vectors = Vectors(DIM)
-    half = len(clips) // 2
-    vectors.add(rows(1, clips[:half], codes[:half], ids))
     everything = rows(1, clips, codes, ids)
-    vectors.add(
-        Rows(
-            everything.segments[half:],
-            everything.clips[half:],
-            everything.ids[half:],
-            everything.starts[half:],
-            everything.codes[half:],
-        )
-    )
+    # What is in the snapshot ends with a clip; what is added since comes in portions that do not.
+    begun = clips.index(clips[quarters * len(clips) // 4])
+    half = (begun + len(clips)) // 2
+    vectors = Vectors(DIM, snapshot_of(part_of(everything, 0, begun)) if quarters else None)
+    vectors.add(part_of(everything, begun, half))
+    vectors.add(part_of(everything, half, len(clips)))
     vectors.remove(np.array(sorted(removed), np.int64))
     found = vectors.search(
         np.array(query, np.float32),
@@ -214,3 +212,28 @@ def test_a_search_uses_one_thread(own_thread: bool) -> None:
     else:
         work()
     assert counts == [1]
+
+
+def test_a_search_that_began_before_a_change_sees_none_of_it() -> None:
+    """A part that was added to still is what it was, also where a clip's segments came in two portions."""
+    everything = rows(1, [0, 0, 0, 1, 1, 1], [[1] * DIM] * 6, [5, 9])
+    before = Part.empty(DIM).added(part_of(everything, 0, 4))
+    after = before.added(part_of(everything, 4, 6)).without(np.array([0]))
+    assert before.clip_of(np.arange(4)).tolist() == [0, 0, 0, 1]
+    assert before.lengths.tolist() == [3, 1]
+    assert after.lengths.tolist() == [3, 3]
+    assert (before.count, after.count) == (4, 3)
+    assert after.compacted().segments.tolist() == [4, 5, 6]
+
+
+def test_memory_is_told_by_part() -> None:
+    everything = rows(1, [0, 0, 1, 1], [[1] * DIM] * 4, [5, 9])
+    vectors = Vectors(DIM, snapshot_of(part_of(everything, 0, 2)))
+    assert vectors.memory.mapped == 2 * DIM * 2
+    assert (len(vectors), vectors.tail, vectors.removed, vectors.last_segment) == (2, 0, 0, 2)
+    before = vectors.memory
+    vectors.add(part_of(everything, 2, 4))
+    assert vectors.memory.tail >= before.tail + 2 * DIM * 2
+    assert vectors.memory.total > before.total
+    vectors.remove(np.array([0]))
+    assert (len(vectors), vectors.tail, vectors.removed, vectors.last_segment) == (2, 2, 2, 4)

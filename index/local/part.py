@@ -1,0 +1,185 @@
+"""A part of what is searched: the segments of a snapshot, or those added since, and which of their clips are alive.
+
+Segments ascend by row number, and those of one clip stand together, so that everything about clips is held once a
+clip, and a filter is a handful of ranges of rows. A part never changes: adding and removing make a new one, which
+shares with the old what it can, so that threads that search the old one are not disturbed.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from index.local.catalog import Rows
+from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector
+from index.local.snapshot import Snapshot
+
+T = TypeVar("T", np.float16, np.int64, np.uint64, np.float64, np.bool_)
+
+_GATHERED = 0.02  # under this share of the rows, copying them out is faster than testing every row against a mask
+
+
+class Top(NamedTuple):
+    """The best rows, best first, and whether there are no others."""
+
+    rows: Ints
+    scores: Floats
+    complete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The columns are a `Snapshot`'s, but for the end of `firsts`, the row that each clip begins with.
+
+    `alive` says of each clip whether it is still there.
+    """
+
+    scan: Scan
+    segments: Ints
+    starts: npt.NDArray[np.float64]
+    clips: Ints
+    ids: npt.NDArray[np.uint64]
+    firsts: Ints
+    alive: Mask
+
+    @classmethod
+    def empty(cls, dim: int) -> Self:
+        """Return a part without segments."""
+        none = np.empty(0, np.int64)
+        return cls(
+            scan(np.empty((0, dim), np.float16)),
+            none,
+            np.empty(0, np.float64),
+            none,
+            np.empty(0, np.uint64),
+            none,
+            np.empty(0, np.bool_),
+        )
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Self:
+        """Return a snapshot's segments, all of them alive."""
+        return cls(
+            scan(snapshot.codes),
+            snapshot.segments,
+            snapshot.starts,
+            snapshot.clips,
+            snapshot.ids,
+            snapshot.offsets[:-1],
+            np.ones(len(snapshot.clips), np.bool_),
+        )
+
+    @cached_property
+    def count(self) -> int:
+        """How many segments are alive."""
+        return self.size(None)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """How many segments each clip has."""
+        return np.diff(self.firsts, append=len(self.segments))
+
+    @cached_property
+    def living(self) -> Selector | None:
+        """What selects the segments that are alive; None where all are."""
+        return None if self.alive.all() else selector(self.mask(self.alive))
+
+    @property
+    def bytes(self) -> int:
+        """The memory of the columns, without the codes."""
+        columns = self.segments, self.starts, self.clips, self.ids, self.firsts, self.alive
+        return sum(column.nbytes for column in columns)
+
+    def clip_of(self, rows: Ints) -> Ints:
+        """Return the place of each row's clip in `clips` and `ids`."""
+        return np.searchsorted(self.firsts, rows, side="right") - 1
+
+    def among(self, clips: Ints) -> Mask:
+        """Say of each clip of the part whether its row number is one of `clips`."""
+        mask = np.zeros(len(self.clips), np.bool_)
+        if len(mask) and len(clips):
+            places = np.searchsorted(self.clips, clips)
+            places = np.minimum(places, len(mask) - 1)
+            mask[places[self.clips[places] == clips]] = True
+        return mask
+
+    def size(self, wanted: Mask | None) -> int:
+        """Count the segments that are alive and whose clips are wanted (None: all)."""
+        return int(self.lengths[self.alive if wanted is None else wanted & self.alive].sum())
+
+    def mask(self, clips: Mask) -> Mask:
+        """Return a mask of rows from one of clips."""
+        return np.repeat(clips, self.lengths)
+
+    def rows(self, clips: Mask) -> Ints:
+        """Return the rows of some clips, ascending."""
+        places = np.flatnonzero(clips)
+        lengths = self.lengths[places]
+        ends = np.cumsum(lengths)
+        return np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.firsts[places] - ends + lengths, lengths)
+
+    def top(self, query: Floats, count: int, wanted: Mask | None) -> Top:
+        """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more."""
+        available = self.count if wanted is None else self.size(wanted)
+        if not available:
+            return Top(np.empty(0, np.int64), np.empty(0, np.float32), complete=True)
+        count = min(count, available)
+        if wanted is None:
+            return Top(*self.scan.top(query, count, self.living), complete=count == available)
+        chosen = wanted & self.alive
+        if available > _GATHERED * len(self.segments):
+            return Top(*self.scan.top(query, count, selector(self.mask(chosen))), complete=count == available)
+        rows = self.rows(chosen)
+        places, scores = scan(self.scan.codes[rows]).top(query, count)
+        return Top(rows[places], scores, complete=count == available)
+
+    def added(self, rows: Rows) -> Self:
+        """Return the part with these segments behind its own."""
+        count = len(self.segments)
+        first = np.flatnonzero(np.diff(rows.clips, prepend=self.clips[-1] if len(self.clips) else -1))
+        return replace(
+            self,
+            scan=scan(_appended(self.scan.codes, rows.codes)),
+            segments=_appended(self.segments, rows.segments),
+            starts=_appended(self.starts, rows.starts),
+            clips=_appended(self.clips, rows.clips[first]),
+            ids=_appended(self.ids, rows.ids[first]),
+            firsts=_appended(self.firsts, first + count),
+            alive=_appended(self.alive, np.ones(len(first), np.bool_)),
+        )
+
+    def without(self, clips: Ints) -> Self:
+        """Return the part with these clips dead."""
+        return replace(self, alive=self.alive & ~self.among(clips))
+
+    def compacted(self) -> Self:
+        """Return the part without the dead: a copy of the rest."""
+        keep = self.mask(self.alive)
+        lengths = self.lengths[self.alive]
+        return replace(
+            self,
+            scan=scan(self.scan.codes[keep]),
+            segments=self.segments[keep],
+            starts=self.starts[keep],
+            clips=self.clips[self.alive],
+            ids=self.ids[self.alive],
+            firsts=np.cumsum(lengths) - lengths,
+            alive=np.ones(len(lengths), np.bool_),
+        )
+
+
+def _appended(column: npt.NDArray[T], values: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Return the column with `values` behind it: a view of a buffer that doubles when it is full.
+
+    The old column's values stay where they are, and nobody else writes behind them: of a part that was added to, the
+    caller keeps only what came of it.
+    """
+    size = len(column) + len(values)
+    buffer = column if column.base is None else column.base
+    if not isinstance(buffer, np.ndarray) or buffer.ndim != column.ndim or len(buffer) < size:
+        buffer = np.empty((max(size, 2 * len(column)), *column.shape[1:]), column.dtype)
+        buffer[: len(column)] = column
+    buffer[len(column) : size] = values
+    return buffer[:size]

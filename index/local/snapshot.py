@@ -1,0 +1,398 @@
+"""A snapshot: the vectors that are searched, on disk, as they were at one moment of the catalog.
+
+    snapshots/current.json         which snapshot is the current one, and the sha256 of its manifest
+    snapshots/<name>/
+      manifest.json                what it is (`Manifest`), and size and sha256 of the files below
+      codes.f16                    the embeddings, float16 [n, dim], in the order of the segments' row numbers
+      segments.npy, starts.npy     of each segment: its row number, its start in seconds
+      clips.npy, ids.npy           of each clip, ascending by row number: row number, id as a number
+      offsets.npy                  where each clip's segments begin; one more than there are clips
+      index.faiss                  the approximate index, where there is one (`index.local.approximate`)
+
+It is derived and may always be lost: the catalog has everything. What it must never be is wrong. It is written into a
+folder of its own, every file is flushed to the disk, and only then does `current.json` name it, by a rename; a
+writer that dies leaves the one before in place. `open` checks the manifest, that the snapshot belongs to the
+library's bundle, every file's size, and the checksums of all files but the codes (which are mapped, not read);
+`damage` checks those too.
+
+Readers that have an older snapshot mapped keep it: its files go when the last of them lets go.
+"""
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import mmap
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from index.errors import LibraryBusy, LibraryError, LibraryFull, LibraryReadOnly
+from index.local.catalog import Rows
+from index.local.codes import Codes, Floats, Ints
+
+FORMAT: Final = 1
+FOLDER: Final = "snapshots"
+RECALL: Final = 0.95
+
+_CURRENT: Final = "current.json"
+_MANIFEST: Final = "manifest.json"
+_CODES: Final = "codes.f16"
+_COLUMNS: Final = {
+    "segments": np.dtype("<i8"),
+    "starts": np.dtype("<f8"),
+    "clips": np.dtype("<i8"),
+    "ids": np.dtype("<u8"),
+    "offsets": np.dtype("<i8"),
+}
+_LOCK: Final = "writing.lock"
+_ATTEMPTS: Final = 5
+_PORTION: Final = 1 << 20
+
+Progress = Callable[[str, float], None]
+
+
+class SnapshotUnusable(Exception):  # noqa: N818
+    """There is a snapshot, but it may not be used; the message says why. The catalog has everything it had."""
+
+
+class File(BaseModel):
+    """A file of a snapshot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Manifest(BaseModel):
+    """What a snapshot is.
+
+    `sequence` is the catalog's last change that is in it, `last_segment` the highest row number of its segments (0
+    without any), `count` how many there are. `recall` (recall@10 against the exact scan) and `latency_ms` (median,
+    one thread) are those measured when it was written; None for an exact index of a library that nobody queried.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = FORMAT
+    name: str = Field(pattern=r"^[0-9]+-[0-9a-f]+$")
+    fingerprint: str
+    dim: int = Field(gt=0)
+    sequence: int = Field(ge=0)
+    last_segment: int = Field(ge=0)
+    count: int = Field(ge=0)
+    clips: int = Field(ge=0)
+    kind: Literal["exact", "ivf"]
+    parameters: dict[str, int | float] = Field(default_factory=dict)
+    reason: str = ""
+    recall: float | None = None
+    latency_ms: float | None = None
+    created_at: datetime
+    files: dict[str, File]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A snapshot, open. `codes` are mapped; the file is let go of with the last reference to it.
+
+    `segments` and `starts` are a segment's each; clip i has the row number `clips[i]`, the id `ids[i]` (as a number)
+    and the rows `offsets[i]` up to `offsets[i + 1]`.
+    """
+
+    folder: Path
+    manifest: Manifest
+    codes: Codes
+    segments: Ints
+    starts: npt.NDArray[np.float64]
+    clips: Ints
+    ids: npt.NDArray[np.uint64]
+    offsets: Ints
+
+    def damage(self) -> list[str]:
+        """Read every file and say of each whose checksum is wrong that it is damaged."""
+        found = []
+        for name, file in self.manifest.files.items():
+            try:
+                with (self.folder / name).open("rb") as handle:
+                    same = hashlib.file_digest(handle, "sha256").hexdigest() == file.sha256
+            except OSError as error:
+                found.append(f"{self.folder / name} cannot be read: {error.strerror}")
+                continue
+            if not same:
+                found.append(f"{self.folder / name} is damaged: its sha256 is not the manifest's")
+        return found
+
+
+def write(
+    folder: Path,
+    *,
+    fingerprint: str,
+    dim: int,
+    sequence: int,
+    rows: Iterable[Rows],
+    queries: Floats,
+    budget: int | None = None,
+    recall: float = RECALL,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Write a snapshot of the library in `folder`, make it the current one, and remove those before it.
+
+    `rows` are all segments in the order of their row numbers, as they are after the change `sequence`; they are
+    streamed. `queries` (unit vectors of prompts, float32 [q, dim]; none are as good as nothing, then the index is
+    exact) is what an approximate index is tuned with, to `recall`. `budget` is the memory in bytes that searching may
+    take. `progress` is told what is done, and the part of it that is done, 0..1.
+
+    Raises LibraryBusy where another process is at it, LibraryFull, LibraryReadOnly, LibraryError.
+    """
+    snapshots = folder / FOLDER
+    try:
+        snapshots.mkdir(exist_ok=True)
+        with _alone(snapshots):
+            _sweep(snapshots)
+            name = f"{sequence}-{secrets.token_hex(4)}"
+            own = snapshots / name
+            own.mkdir()
+            try:
+                files = _Files(own)
+                last, count, clips = _columns(files, dim, rows, progress)
+                manifest = Manifest(
+                    name=name,
+                    fingerprint=fingerprint,
+                    dim=dim,
+                    sequence=sequence,
+                    last_segment=last,
+                    count=count,
+                    clips=clips,
+                    kind="exact",
+                    created_at=datetime.now(UTC),
+                    files=files.written,
+                )
+                text = manifest.model_dump_json(indent=2).encode()
+                files.put(_MANIFEST, text)
+                _sync(own)
+                _sync(snapshots)
+                _publish(snapshots, {"snapshot": name, "manifest": hashlib.sha256(text).hexdigest()})
+            except BaseException:
+                shutil.rmtree(own, ignore_errors=True)
+                raise
+            _sweep(snapshots)
+            return manifest
+    except OSError as error:
+        raise _translated(folder, error) from error
+
+
+def open(folder: Path, *, fingerprint: str, dim: int) -> Snapshot | None:  # noqa: A001
+    """Open the current snapshot of the library in `folder`; None where there is none.
+
+    Raises SnapshotUnusable for one that is torn, damaged, of another bundle or of another format: the caller does
+    without it, and may write a new one.
+    """
+    snapshots = folder / FOLDER
+    for attempt in range(_ATTEMPTS):
+        try:
+            try:
+                current = (snapshots / _CURRENT).read_bytes()
+            except FileNotFoundError:
+                return None
+            return _opened(snapshots, current, fingerprint, dim)
+        except FileNotFoundError as error:
+            # Another process may have published a newer snapshot, and removed this one, while we looked.
+            if attempt + 1 == _ATTEMPTS:
+                raise SnapshotUnusable(f"{error.filename} is not there") from None
+        except OSError as error:
+            raise SnapshotUnusable(f"{error.filename or snapshots} cannot be read: {error.strerror}") from None
+    raise AssertionError("unreachable")
+
+
+def _opened(snapshots: Path, current: bytes, fingerprint: str, dim: int) -> Snapshot:
+    manifest = _manifest(snapshots, current)
+    folder = snapshots / manifest.name
+    if manifest.fingerprint != fingerprint or manifest.dim != dim:
+        raise SnapshotUnusable(
+            f"{folder} is of another bundle (fingerprint {manifest.fingerprint[:12]}, {manifest.dim} values)"
+        )
+    for name, file in manifest.files.items():
+        size = (folder / name).stat().st_size
+        if size != file.bytes:
+            raise SnapshotUnusable(f"{folder / name} has {size:,} bytes instead of {file.bytes:,}")
+    codes = _mapped(folder / _CODES, manifest)
+    opened = Snapshot(
+        folder,
+        manifest,
+        codes,
+        segments=_column(folder, manifest, "segments"),
+        starts=_column(folder, manifest, "starts"),
+        clips=_column(folder, manifest, "clips"),
+        ids=_column(folder, manifest, "ids"),
+        offsets=_column(folder, manifest, "offsets"),
+    )
+    if len(opened.segments) != manifest.count or len(opened.offsets) != manifest.clips + 1:
+        raise SnapshotUnusable(f"{folder}: its columns do not fit its manifest")
+    return opened
+
+
+def _manifest(snapshots: Path, current: bytes) -> Manifest:
+    try:
+        named = json.loads(current)
+        name, digest = str(named["snapshot"]), str(named["manifest"])
+    except (ValueError, TypeError, KeyError):
+        raise SnapshotUnusable(f"{snapshots / _CURRENT} does not name a snapshot") from None
+    path = snapshots / Path(name).name / _MANIFEST
+    text = path.read_bytes()
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise SnapshotUnusable(f"{path} is not the manifest that {_CURRENT} names")
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise SnapshotUnusable(f"{path} is of another format ({where}: {problem['msg']})") from None
+
+
+def _mapped(path: Path, manifest: Manifest) -> Codes:
+    shape = manifest.count, manifest.dim
+    if manifest.files[_CODES].bytes != 2 * shape[0] * shape[1]:
+        raise SnapshotUnusable(f"{path} is not {shape[0]:,} x {shape[1]} float16 numbers")
+    if not manifest.count:
+        return np.empty(shape, np.float16)
+    with path.open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    if manifest.kind != "exact":
+        pages.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(pages, "<f2").reshape(shape)
+
+
+def _column(folder: Path, manifest: Manifest, name: str) -> npt.NDArray[Any]:
+    path = folder / f"{name}.npy"
+    column: npt.NDArray[Any] = np.load(io.BytesIO(_checked(path, manifest)), allow_pickle=False)
+    return column.astype(_COLUMNS[name], copy=False)
+
+
+def _checked(path: Path, manifest: Manifest) -> bytes:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest.files[path.name].sha256:
+        raise SnapshotUnusable(f"{path} is damaged: its sha256 is not the manifest's")
+    return content
+
+
+def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress | None) -> tuple[int, int, int]:
+    """Write codes and columns; return the last segment's row number and how many segments and clips there are."""
+    parts: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in _COLUMNS}
+    count, last_clip = 0, -1
+    with files.new(_CODES) as add:
+        for some in rows:
+            add(np.ascontiguousarray(some.codes, "<f2").tobytes())
+            first = np.flatnonzero(np.diff(some.clips, prepend=last_clip))
+            parts["segments"].append(some.segments)
+            parts["starts"].append(some.starts)
+            parts["clips"].append(some.clips[first])
+            parts["ids"].append(some.ids[first])
+            parts["offsets"].append(first + count)
+            count += len(some.segments)
+            last_clip = int(some.clips[-1]) if len(some.clips) else last_clip
+            if progress is not None:
+                progress(f"{count:,} segments written", 0.0)
+    parts["offsets"].append(np.array([count]))
+    columns = {name: np.concatenate([np.empty(0, kind), *parts[name]]).astype(kind) for name, kind in _COLUMNS.items()}
+    for name, column in columns.items():
+        content = io.BytesIO()
+        np.save(content, column, allow_pickle=False)
+        files.put(f"{name}.npy", content.getvalue())
+    segments = columns["segments"]
+    return int(segments[-1]) if count else 0, count, len(columns["clips"])
+
+
+class _Files:
+    """Files as they are written into a folder, each flushed to the disk, with their sizes and checksums."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: dict[str, File] = {}
+
+    @contextmanager
+    def new(self, name: str) -> Iterator[Callable[[bytes], None]]:
+        digest = hashlib.sha256()
+        size = 0
+        with (self.folder / name).open("xb") as file:
+
+            def add(content: bytes) -> None:
+                nonlocal size
+                file.write(content)
+                digest.update(content)
+                size += len(content)
+
+            yield add
+            _flush(file)
+        self.written[name] = File(bytes=size, sha256=digest.hexdigest())
+
+    def put(self, name: str, content: bytes) -> None:
+        with self.new(name) as add:
+            add(content)
+
+
+def _publish(snapshots: Path, current: dict[str, str]) -> None:
+    temporary = snapshots / f"{_CURRENT}.new"
+    with temporary.open("wb") as file:
+        file.write(json.dumps(current).encode())
+        _flush(file)
+    temporary.replace(snapshots / _CURRENT)
+    _sync(snapshots)
+
+
+def _sweep(snapshots: Path) -> None:
+    """Remove every snapshot that is not the current one, and what writers that died left behind."""
+    try:
+        current = _manifest(snapshots, (snapshots / _CURRENT).read_bytes()).name
+    except (OSError, SnapshotUnusable):
+        current = None
+    for path in snapshots.iterdir():
+        if path.is_dir() and path.name != current:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _alone(snapshots: Path) -> Iterator[None]:
+    with (snapshots / _LOCK).open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LibraryBusy(
+                f"another process is writing a snapshot of the library {snapshots.parent}. Wait for it to finish."
+            ) from None
+        yield
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _translated(folder: Path, error: OSError) -> LibraryError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return LibraryFull(
+            f"no room for a snapshot of the library {folder}: the disk is full. The library is as it was. "
+            "Make room and try again."
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return LibraryReadOnly(f"the library {folder} may not be written to ({error.strerror}: {error.filename}).")
+    return LibraryError(f"a snapshot of the library {folder} could not be written: {error}. The library is as it was.")

@@ -1,0 +1,47 @@
+"""Snapshots and rows for the tests, without a catalog."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from index.local.catalog import Rows
+from index.local.snapshot import Manifest, Snapshot
+
+
+def part_of(rows: Rows, begin: int, end: int) -> Rows:
+    """Return some of the rows."""
+    return Rows(
+        rows.segments[begin:end],
+        rows.clips[begin:end],
+        rows.ids[begin:end],
+        rows.starts[begin:end],
+        rows.codes[begin:end],
+    )
+
+
+def snapshot_of(rows: Rows) -> Snapshot:
+    """Return a snapshot of these rows that is on no disk."""
+    _, first = np.unique(rows.clips, return_index=True)
+    manifest = Manifest(
+        name="0-0",
+        fingerprint="test",
+        dim=rows.codes.shape[1],
+        sequence=0,
+        last_segment=int(rows.segments[-1]) if len(rows.segments) else 0,
+        count=len(rows.segments),
+        clips=len(first),
+        kind="exact",
+        created_at=datetime.now(UTC),
+        files={},
+    )
+    return Snapshot(
+        Path("nowhere"),
+        manifest,
+        rows.codes,
+        rows.segments,
+        rows.starts,
+        rows.clips[first],
+        rows.ids[first],
+        np.append(first, len(rows.segments)),
+    )
