@@ -40,6 +40,7 @@ MAX_VALUES: Final = 10_000
 MAX_CHARS: Final = 10_000
 
 _METADATA: Final = "metadata."
+_WORDS: Final = ("and", "or", "not")
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -49,6 +50,12 @@ class Field:
 
     name: str
     own: bool
+
+    @property
+    def key(self) -> str:
+        """The field's name as a filter writes it."""
+        plain = self.own or not (self.name in (*OWN_FIELDS, *_WORDS) or self.name.startswith(_METADATA))
+        return self.name if plain else _METADATA + self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,22 @@ def loads(text: str) -> Filter:
             f'the filter is no JSON ({error}). A filter looks like {{"speaker": "03", "duration": {{"gte": 1}}}}.'
         ) from None
     return parse(value)
+
+
+def field(key: str) -> Field:
+    """Return the field that a filter calls `key`. Raises FilterError for a name that is none."""
+    return _field(key, f"the field {key[:80]!r}")
+
+
+def fields(condition: Filter) -> set[Field]:
+    """Return the fields that a filter looks at."""
+    match condition:
+        case And(filters) | Or(filters):
+            return set[Field]().union(*map(fields, filters))
+        case Not(inner):
+            return fields(inner)
+        case OneOf(field) | Order(field):
+            return {field}
 
 
 def timestamp(moment: datetime) -> str:

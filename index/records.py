@@ -7,9 +7,12 @@ id in every library, and an id never depends on when or in which order clips wer
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from encoders.affect import Affect
 from index.errors import MetadataError
@@ -65,13 +68,17 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result: a segment (`start`..`end`) of a clip. `score` is a cosine, -1..1."""
+    """One search result: a segment (`start`..`end`) of a clip. `score` is a cosine, -1..1.
+
+    `embedding` is the segment's, float32 [dim], where the search was asked for it; hits are equal without it.
+    """
 
     clip: Clip
     start: float
     end: float
     affect: Affect
     score: float
+    embedding: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 class Counts(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.encoder import EncodedSegment
+from index.facets import Facet
 from index.filters import Filter
 from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip
 
@@ -59,6 +60,23 @@ class Store(Protocol):
     def count(self, filter: Filter | None = None) -> Counts:
         """Count the clips that a filter keeps, their segments and their seconds."""
 
+    def fields(self, among: Iterable[str] | None = None) -> set[str]:
+        """Return the names of the metadata fields that clips have (null or not): those of `among`, or all.
+
+        With `among` it is quick: a search asks it of the fields of its filter. Without, it may take a scan.
+        """
+
+    def facets(
+        self, fields: Sequence[str] | None = None, *, filter: Filter | None = None, limit: int = 20
+    ) -> list[Facet]:
+        """Count the clips that a filter keeps by the values of each field, at most `limit` values a field.
+
+        Fields are named as in a filter and answered in their order; None stands for `facets.NUMBERS` and the
+        (at most `facets.MAX_FIELDS`) metadata fields that most of these clips have. `index.facets` says how to
+        count, and does it for a store whose engine cannot. Raises QueryError for a field that has no facets, or a
+        limit under 1.
+        """
+
     def search(
         self,
         vector: npt.NDArray[np.float32],
@@ -69,11 +87,13 @@ class Store(Protocol):
         filter: Filter | None = None,
         group_by_clip: bool = True,
         exclude: frozenset[str] = frozenset(),
+        embeddings: bool = False,
     ) -> list[Hit]:
         """Return the `k` best hits after the first `offset`; fewer only where there are no more.
 
         `vector` is float32 [dim] of any length but zero; scores are cosines. The filter and `exclude` (clip
-        ids) hold inside the search. With `group_by_clip` each clip is there once, with its best segment.
+        ids) hold inside the search. With `group_by_clip` each clip is there once, with its best segment. With
+        `embeddings` the hits have their segment's.
         The order is by score, then clip id, then start, so that pages of one query fit together. Raises
         EmbeddingError for a vector of the wrong dimension, zero or not finite, QueryError for k < 1,
         offset < 0 or a min_score that is no number.

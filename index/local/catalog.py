@@ -92,12 +92,13 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A segment that a search found, and its clip."""
+    """A segment that a search found, and its clip; its embedding where that was asked for."""
 
     clip: Clip
     start: float
     end: float
     affect: Affect
+    embedding: npt.NDArray[np.float32] | None
 
 
 def create(connection: sqlite3.Connection, properties: dict[str, str]) -> None:
@@ -264,17 +265,21 @@ def segments_of(connection: sqlite3.Connection, number: int) -> list[EncodedSegm
     ]
 
 
-def found(connection: sqlite3.Connection, segments: Sequence[int]) -> dict[int, Found]:
+def found(connection: sqlite3.Connection, segments: Sequence[int], *, embeddings: bool = False) -> dict[int, Found]:
     """Return the segments of these row numbers; those that are not there any more are left out."""
-    rows: list[tuple[int, int, float, float, float, float]] = []
+    rows: list[tuple[int, int, float, float, float, float, bytes | None]] = []
+    embedding = "embedding" if embeddings else "NULL"
     for some in _portions(segments):
         rows += connection.execute(
-            f'SELECT id, clip, start, "end", valence, arousal FROM segments WHERE id IN ({_marks(some)})', some
+            f'SELECT id, clip, start, "end", valence, arousal, {embedding} FROM segments WHERE id IN ({_marks(some)})',
+            some,
         )
     clips = _by_number(connection, {row[1] for row in rows})
     return {
-        segment: Found(clips[clip], start, end, Affect(valence, arousal))
-        for segment, clip, start, end, valence, arousal in rows
+        segment: Found(
+            clips[clip], start, end, Affect(valence, arousal), None if blob is None else unpack(blob).astype(np.float32)
+        )
+        for segment, clip, start, end, valence, arousal, blob in rows
     }
 
 

@@ -27,8 +27,9 @@ from encoders.bundle import Bundle
 from encoders.encoder import EncodedSegment
 from index import checks
 from index.errors import LibraryInvalid, LibraryNewer, LibraryNotFound, LibraryReadOnly
+from index.facets import Facet
 from index.filters import Filter
-from index.local import catalog, report
+from index.local import catalog, facets, report
 from index.local.sqlite import Database
 from index.local.vectors import Vectors
 from index.records import (
@@ -175,6 +176,18 @@ class LocalStore:
         with self._database.read() as connection:
             return catalog.count(connection, filter)
 
+    def fields(self, among: Iterable[str] | None = None) -> set[str]:
+        """Return the names of the metadata fields that clips have: those of `among`, or all."""
+        with self._database.read() as connection:
+            return facets.fields(connection, among)
+
+    def facets(
+        self, fields: Sequence[str] | None = None, *, filter: Filter | None = None, limit: int = 20
+    ) -> list[Facet]:
+        """Count the clips that a filter keeps by the values of each field."""
+        with self._database.read() as connection:
+            return facets.count(connection, fields, filter, limit)
+
     def search(
         self,
         vector: npt.NDArray[np.float32],
@@ -185,6 +198,7 @@ class LocalStore:
         filter: Filter | None = None,
         group_by_clip: bool = True,
         exclude: frozenset[str] = frozenset(),
+        embeddings: bool = False,
     ) -> list[Hit]:
         """Return the `k` best hits after the first `offset`."""
         checks.check_search(k, offset, min_score)
@@ -205,7 +219,7 @@ class LocalStore:
             )
             wanted = ranked.segments[offset:].tolist()
             with self._database.read() as connection:
-                found = catalog.found(connection, wanted)
+                found = catalog.found(connection, wanted, embeddings=embeddings)
             hits = [
                 self._hit(found[segment], score)
                 for segment, score in zip(wanted, ranked.scores[offset:].tolist(), strict=True)
@@ -285,7 +299,7 @@ class LocalStore:
     def _hit(self, found: catalog.Found, score: float) -> Hit:
         # The codes' rounding can bring the score of a vector with itself a hair over 1.
         score = min(1.0, max(-1.0, score))
-        return Hit(self._located(found.clip), found.start, found.end, found.affect, score)
+        return Hit(self._located(found.clip), found.start, found.end, found.affect, score, found.embedding)
 
     def _stored(self, path: str) -> str:
         check_text(path, "the clip's path")
