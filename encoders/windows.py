@@ -8,10 +8,14 @@ clip's length.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from encoders.audio import SAMPLE_RATE, Samples, is_silent
+
+SEGMENTATION: Final = "audible-1"
+FORMER: Final = "audible-1"
 
 
 @dataclass(frozen=True, slots=True)

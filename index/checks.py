@@ -98,6 +98,7 @@ def properties(bundle: Bundle) -> dict[str, str]:
         "fingerprint": bundle.fingerprint,
         "dim": str(bundle.info.embedding_dim),
         "created_at": timestamp(datetime.now(UTC)),
+        "segmentation": "",
     }
 
 

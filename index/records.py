@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.affect import Affect
+from encoders.windows import SEGMENTATION
 from index.errors import MetadataError
 
 JsonScalar = str | int | float | bool | None
@@ -32,11 +33,19 @@ def clip_id(sha256: str) -> str:
     return sha256[:16]
 
 
+class Stamp(NamedTuple):
+    """What a file looked like from outside when its content was read: its size in bytes, its time of change."""
+
+    size: int
+    mtime_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class NewClip:
     """A clip to be added: what is known of its file.
 
-    `metadata` None leaves the metadata of a clip that is already there as it is.
+    `metadata` None leaves the metadata of a clip that is already there as it is. `stamp` None: not known.
+    `segmentation` names the way in which its segments were cut (`encoders.windows.SEGMENTATION`).
     """
 
     sha256: str
@@ -44,6 +53,8 @@ class NewClip:
     path: str
     duration: float
     metadata: Metadata | None = None
+    stamp: Stamp | None = None
+    segmentation: str = SEGMENTATION
 
     @property
     def id(self) -> str:
@@ -53,7 +64,11 @@ class NewClip:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One audio file in a library. `affect` is the mean over its segments, `segments` their number."""
+    """One audio file in a library.
+
+    `affect` is the mean over its segments, `segments` their number. `stamp` is what the file at `path` looked like
+    when its content was read, None where that is not known.
+    """
 
     id: str
     name: str
@@ -64,6 +79,7 @@ class Clip:
     metadata: dict[str, JsonScalar]
     affect: Affect
     segments: int
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,8 @@ class Counts(NamedTuple):
 class LibraryInfo:
     """What a library is.
 
-    `bytes` is its size on disk; `valence` and `arousal` count clips in six equal bins from 1 to 7.
+    `bytes` is its size on disk; `valence` and `arousal` count clips in six equal bins from 1 to 7. `segmentation`
+    names the ways in which its clips were cut into segments (see `encoders.windows`), the oldest first.
     """
 
     address: str
@@ -107,6 +124,7 @@ class LibraryInfo:
     bytes: int
     valence: tuple[int, ...]
     arousal: tuple[int, ...]
+    segmentation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

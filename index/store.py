@@ -5,7 +5,8 @@ they return, and is seen by the next search: of this store at once, and of any o
 library open.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from encoders.encoder import EncodedSegment
 from index.facets import Facet
 from index.filters import Filter
-from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip
+from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip, Stamp
 
 
 class Store(Protocol):
@@ -32,7 +33,7 @@ class Store(Protocol):
     def add(self, clip: NewClip, segments: Sequence[EncodedSegment]) -> Clip:
         """Add a clip with its segments, all or nothing, and return it.
 
-        A clip of the same content that is there already keeps its segments and gets the new name, path and
+        A clip of the same content that is there already keeps its segments and gets the new name, path, stamp and
         (where given) metadata. Raises EmbeddingError for no segments or a segment that is no unit vector of
         the library's dimension, MetadataError, ClipConflict.
         """
@@ -40,7 +41,10 @@ class Store(Protocol):
     def update(
         self, clip_id: str, *, name: str | None = None, path: str | None = None, metadata: Metadata | None = None
     ) -> Clip:
-        """Change what is given, and return the clip. Metadata is replaced. Raises ClipNotFound, MetadataError."""
+        """Change what is given, and return the clip. Metadata is replaced; a new path has no stamp yet.
+
+        Raises ClipNotFound, MetadataError.
+        """
 
     def delete(self, clip_id: str) -> None:
         """Remove a clip. Raises ClipNotFound."""
@@ -53,6 +57,22 @@ class Store(Protocol):
 
     def has(self, ids: Iterable[str]) -> set[str]:
         """Return those of `ids` that the library has."""
+
+    def stamps(self, paths: Sequence[str]) -> dict[str, dict[str, Stamp | None]]:
+        """Return, for those of `paths` (absolute) that are a clip's path, that clip's id and its stamp.
+
+        More than one clip has the same path only where a file was replaced and a build has not seen to it yet.
+        """
+
+    def restamp(self, stamps: Mapping[str, Stamp]) -> None:
+        """Set the stamps of clips, by id, all or nothing. Ids that the library does not have are passed over."""
+
+    def claim(self, clip_id: str) -> AbstractContextManager[bool]:
+        """Ask for the right to make the clip of this id, held until the block ends; False: another has it.
+
+        It keeps several builds from encoding one recording twice, nothing more: nobody needs a claim to write.
+        A store that cannot tell always grants it.
+        """
 
     def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
         """Return the clips that a filter keeps, in the order they were added. Raises QueryError."""

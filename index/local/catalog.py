@@ -9,7 +9,7 @@ there is anything new, and asks only for that.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from encoders.affect import Affect
 from encoders.encoder import EncodedSegment
+from encoders.windows import FORMER
 from index.checks import clip_conflict, clip_not_found
 from index.filters import And, Filter, timestamp
 from index.local.where import compile_filter, kind
-from index.records import Clip, Counts, JsonScalar, Metadata, NewClip
+from index.records import Clip, Counts, JsonScalar, Metadata, NewClip, Stamp
 
 APPLICATION: Final = 0x45524C42  # "ERLB", in the file's header: what `file` and this program know it by
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _SCHEMA: Final = """
 CREATE TABLE library (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -40,8 +41,11 @@ CREATE TABLE clips (
     added_at TEXT NOT NULL,
     valence REAL NOT NULL,
     arousal REAL NOT NULL,
-    segments INTEGER NOT NULL
+    segments INTEGER NOT NULL,
+    size INTEGER,
+    mtime_ns INTEGER
 ) STRICT;
+CREATE INDEX clips_by_path ON clips (path);
 CREATE TABLE segments (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     clip INTEGER NOT NULL REFERENCES clips (number) ON DELETE CASCADE,
@@ -66,13 +70,24 @@ CREATE TABLE changes (
     clip INTEGER NOT NULL
 ) STRICT;
 """
+# From the version before, one step a version. Version 1 had no stamps of files and did not name the segmentation.
+_MIGRATIONS: Final = {
+    1: f"""
+ALTER TABLE clips ADD COLUMN size INTEGER;
+ALTER TABLE clips ADD COLUMN mtime_ns INTEGER;
+CREATE INDEX clips_by_path ON clips (path);
+INSERT INTO library SELECT 'segmentation', '{FORMER}' FROM clips LIMIT 1;
+INSERT OR IGNORE INTO library VALUES ('segmentation', '');
+"""
+}
 _CLIP: Final = """clips.number, clips.id, clips.name, clips.path, clips.sha256, clips.duration, clips.added_at,
     clips.valence, clips.arousal, clips.segments"""
+_STAMP: Final = {1: "NULL, NULL", 2: "clips.size, clips.mtime_ns"}
 _PORTION: Final = 500  # values in one IN (...)
 
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
-Row = tuple[int, str, str, str, str, float, str, float, float, int]
+Row = tuple[int, str, str, str, str, float, str, float, float, int, int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,17 @@ def create(connection: sqlite3.Connection, properties: dict[str, str]) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older version to this one's. The caller holds the write transaction.
+
+    What was written before stays as it was; a program of an older version refuses the library from then on.
+    """
+    for version in range(header(connection)[1], SCHEMA_VERSION):
+        for statement in _MIGRATIONS[version].split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def header(connection: sqlite3.Connection) -> tuple[int, int]:
     """Return (application id, schema version); (0, 0) for a file that is still empty."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -128,11 +154,16 @@ def properties(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM library"))
 
 
+def segmentation(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of the ways in which the library's clips were cut into segments, the oldest first."""
+    return tuple(properties(connection).get("segmentation", FORMER).split())
+
+
 def add(connection: sqlite3.Connection, clip: NewClip, affect: Affect, segments: Sequence[EncodedSegment]) -> int:
     """Add a clip that is not there yet, with its segments, and return its row number."""
     cursor = connection.execute(
-        "INSERT INTO clips (id, sha256, name, path, duration, added_at, valence, arousal, segments)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO clips (id, sha256, name, path, duration, added_at, valence, arousal, segments, size, mtime_ns)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             clip.id,
             clip.sha256,
@@ -143,6 +174,7 @@ def add(connection: sqlite3.Connection, clip: NewClip, affect: Affect, segments:
             affect.valence,
             affect.arousal,
             len(segments),
+            *(clip.stamp or (None, None)),
         ),
     )
     number = cursor.lastrowid
@@ -155,6 +187,9 @@ def add(connection: sqlite3.Connection, clip: NewClip, affect: Affect, segments:
         ),
     )
     _describe(connection, number, clip.metadata or {})
+    if clip.segmentation not in (ways := segmentation(connection)):
+        value = " ".join((*ways, clip.segmentation))
+        connection.execute("UPDATE library SET value = ? WHERE key = 'segmentation'", (value,))
     _log(connection, "add", number)
     return number
 
@@ -166,12 +201,15 @@ def update(
     name: str | None = None,
     path: str | None = None,
     metadata: Metadata | None = None,
+    stamp: Stamp | None = None,
 ) -> None:
-    """Change what is given of a clip; None leaves it as it is."""
-    connection.execute(
-        "UPDATE clips SET name = coalesce(?, name), path = coalesce(?, path) WHERE number = ?",
-        (name, path, number),
-    )
+    """Change what is given of a clip; None leaves it as it is, but for the stamp, which a new path replaces."""
+    connection.execute("UPDATE clips SET name = coalesce(?, name) WHERE number = ?", (name, number))
+    if path is not None:
+        connection.execute(
+            "UPDATE clips SET path = ?, size = ?, mtime_ns = ? WHERE number = ?",
+            (path, *(stamp or (None, None)), number),
+        )
     if metadata is not None:
         connection.execute("DELETE FROM metadata WHERE clip = ?", (number,))
         _describe(connection, number, metadata)
@@ -211,9 +249,27 @@ def present(connection: sqlite3.Connection, ids: Iterable[str]) -> set[str]:
     return found
 
 
+def stamps(connection: sqlite3.Connection, paths: Iterable[str]) -> Iterator[tuple[str, str, Stamp | None]]:
+    """Yield (path, clip id, stamp) for the clips whose path is one of `paths`."""
+    size, mtime = _STAMP[header(connection)[1]].split(", ")
+    for some in _portions(paths):
+        rows = connection.execute(
+            f"SELECT path, id, {size}, {mtime} FROM clips WHERE path IN ({_marks(some)}) ORDER BY number", some
+        )
+        for path, clip, *stamp in rows:
+            yield path, clip, _stamp(*stamp)
+
+
+def restamp(connection: sqlite3.Connection, stamps: Mapping[str, Stamp]) -> None:
+    """Set the stamps of clips by their ids. No change that a reader follows."""
+    connection.executemany(
+        "UPDATE clips SET size = ?, mtime_ns = ? WHERE id = ?", ((*stamp, clip) for clip, stamp in stamps.items())
+    )
+
+
 def one(connection: sqlite3.Connection, number: int) -> Clip:
     """Return the clip of this row number."""
-    rows = connection.execute(f"SELECT {_CLIP} FROM clips WHERE number = ?", (number,)).fetchall()
+    rows = connection.execute(f"SELECT {_columns(connection)} FROM clips WHERE number = ?", (number,)).fetchall()
     return _clips(connection, rows)[0]
 
 
@@ -221,7 +277,7 @@ def page(connection: sqlite3.Connection, condition: Filter | None, offset: int, 
     """Return the clips that a filter keeps, in the order they were added, `limit` from `offset` on."""
     where, parameters = compile_filter(condition or And(()))
     rows = connection.execute(
-        f"SELECT {_CLIP} FROM clips WHERE {where} ORDER BY number LIMIT ? OFFSET ?",
+        f"SELECT {_columns(connection)} FROM clips WHERE {where} ORDER BY number LIMIT ? OFFSET ?",
         [*parameters, limit, offset],
     ).fetchall()
     return _clips(connection, rows)
@@ -339,10 +395,19 @@ def _log(connection: sqlite3.Connection, change: str, number: int) -> None:
     connection.execute("INSERT INTO changes (kind, clip) VALUES (?, ?)", (change, number))
 
 
+def _columns(connection: sqlite3.Connection) -> str:
+    """Name the columns of a `Row`; a version-1 library that is only read has no stamps."""
+    return f"{_CLIP}, {_STAMP[header(connection)[1]]}"
+
+
+def _stamp(size: int | None, mtime_ns: int | None) -> Stamp | None:
+    return None if size is None or mtime_ns is None else Stamp(size, mtime_ns)
+
+
 def _by_number(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Clip]:
     rows: list[Row] = []
     for some in _portions(numbers):
-        rows += connection.execute(f"SELECT {_CLIP} FROM clips WHERE number IN ({_marks(some)})", some)
+        rows += connection.execute(f"SELECT {_columns(connection)} FROM clips WHERE number IN ({_marks(some)})", some)
     return {row[0]: clip for row, clip in zip(rows, _clips(connection, rows), strict=True)}
 
 
@@ -365,6 +430,7 @@ def _clips(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Clip]:
             metadata=metadata[row[0]],
             affect=Affect(row[7], row[8]),
             segments=row[9],
+            stamp=_stamp(row[10], row[11]),
         )
         for row in rows
     ]

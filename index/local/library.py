@@ -1,7 +1,8 @@
 """The local store: a library in a directory.
 
-    library.db     the catalog (SQLite; while it is open, library.db-wal and library.db-shm beside it)
-    audio/         the files of uploaded clips, `audio/<clip id>.<extension>`
+    library.db      the catalog (SQLite; while it is open, library.db-wal and library.db-shm beside it)
+    library.claims  an empty file, for the locks of builds that run at the same time
+    audio/          the files of uploaded clips, `audio/<clip id>.<extension>`
 
 The catalog is the only truth. The vectors that are searched are loaded from it at the first search, and
 before each search the store asks the catalog, in some microseconds, whether there are changes to follow, its
@@ -12,8 +13,8 @@ Paths inside the library's directory are stored relative to it, so that a librar
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from index.errors import LibraryInvalid, LibraryNewer, LibraryNotFound, LibraryR
 from index.facets import Facet
 from index.filters import Filter
 from index.local import catalog, facets, report
+from index.local.claims import claim
 from index.local.sqlite import Database
 from index.local.vectors import Vectors
 from index.records import (
@@ -40,6 +42,7 @@ from index.records import (
     LibraryInfo,
     Metadata,
     NewClip,
+    Stamp,
     check_metadata,
     check_text,
 )
@@ -85,27 +88,33 @@ class LocalStore:
         except BaseException:
             database.close()
             raise
-        return cls._opened(path, database, bundle)
+        return cls._opened(path, database, bundle, migrate=True)
 
     @classmethod
     def open(cls, path: Path, bundle: Bundle | None, *, read_only: bool = False) -> Self:
         """Open the library at `path`; `bundle` None is for looking at it only, whatever bundle made it.
 
+        A library of an older format is brought to this one's where it may be written to, and read as it is elsewhere.
         Raises LibraryNotFound, LibraryInvalid, LibraryNewer, LibraryMismatch.
         """
         if path.is_dir() and not (path / CATALOG).exists():
             raise LibraryNotFound(f"{path} is a folder, but no library: there is no {CATALOG} in it. {_advice(path)}")
         if not path.exists():
             raise LibraryNotFound(f"there is no library at {path}. {_advice(path)}")
-        return cls._opened(path, Database(path / CATALOG, "ro" if read_only else "rw"), bundle)
+        return cls._opened(path, Database(path / CATALOG, "ro" if read_only else "rw"), bundle, migrate=not read_only)
 
     @classmethod
-    def _opened(cls, path: Path, database: Database, bundle: Bundle | None) -> Self:
+    def _opened(cls, path: Path, database: Database, bundle: Bundle | None, *, migrate: bool) -> Self:
         try:
             with database.read() as connection:
-                _check_header(path, *catalog.header(connection))
+                application, version = catalog.header(connection)
+                _check_header(path, application, version)
                 properties = catalog.properties(connection)
             checks.check_bundle(str(path), properties, bundle)
+            if migrate and version < catalog.SCHEMA_VERSION:
+                with suppress(LibraryReadOnly), database.write() as connection:
+                    catalog.migrate(connection)
+                    properties = catalog.properties(connection)
             return cls(path, database, properties)
         except BaseException:
             database.close()
@@ -126,7 +135,9 @@ class LocalStore:
                 affect = checks.check_segments(clip.name, segments, self._dim)
                 number = catalog.add(connection, clip, affect, segments)
             else:
-                catalog.update(connection, number, name=clip.name, path=clip.path, metadata=clip.metadata)
+                catalog.update(
+                    connection, number, name=clip.name, path=clip.path, metadata=clip.metadata, stamp=clip.stamp
+                )
             return self._located(catalog.one(connection, number))
 
     def update(
@@ -164,6 +175,24 @@ class LocalStore:
         """Return those of `ids` that the library has."""
         with self._database.read() as connection:
             return catalog.present(connection, ids)
+
+    def stamps(self, paths: Sequence[str]) -> dict[str, dict[str, Stamp | None]]:
+        """Return the ids and stamps of the clips that have these paths."""
+        given = {self._stored(path): path for path in paths}
+        found: dict[str, dict[str, Stamp | None]] = {}
+        with self._database.read() as connection:
+            for path, clip, stamp in catalog.stamps(connection, given):
+                found.setdefault(given[path], {})[clip] = stamp
+        return found
+
+    def restamp(self, stamps: Mapping[str, Stamp]) -> None:
+        """Set the stamps of clips."""
+        with self._database.write() as connection:
+            catalog.restamp(connection, stamps)
+
+    def claim(self, clip_id: str) -> AbstractContextManager[bool]:
+        """Ask for the right to make a clip."""
+        return claim(self.path, clip_id)
 
     def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
         """Return the clips that a filter keeps, in the order they were added."""
@@ -233,6 +262,7 @@ class LocalStore:
     def info(self) -> LibraryInfo:
         """Say what the library is."""
         with self._database.read() as connection:
+            segmentation = catalog.segmentation(connection)
             counts = catalog.count(connection, None)
             valence, arousal = report.histograms(connection)
         return LibraryInfo(
@@ -247,6 +277,7 @@ class LocalStore:
             bytes=report.size(self.path),
             valence=valence,
             arousal=arousal,
+            segmentation=segmentation,
         )
 
     def verify(self) -> list[Drift]:

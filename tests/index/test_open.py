@@ -80,9 +80,9 @@ def test_another_bundles_library_is_refused_with_what_to_do(library: Path) -> No
 
 def test_a_newer_library_is_refused(library: Path) -> None:
     connection = sqlite3.connect(library / "library.db")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(LibraryNewer, match="has format 2; this version of emotionrank reads up to 1"):
+    with pytest.raises(LibraryNewer, match="has format 99; this version of emotionrank reads up to 2"):
         open_store(library, bundle=making.bundle())
 
 
