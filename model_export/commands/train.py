@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from model_export.commands.shared import extra
-from model_export.errors import StoppedError, TrainingError
+from model_export.errors import StoppedError
 
 DEFAULT = "emotionrank-base"
 
@@ -34,11 +34,9 @@ def _train(
     with extra():
         from model_export import training
         from model_export.training import config as configuration
-        from model_export.training.loop import CONFIG
+        from model_export.training.loop import stored
 
-    if resume and not (run / CONFIG).exists():
-        raise TrainingError(f"{run}: no run to resume (it has no {CONFIG}); leave --resume out to start one")
-    source = config or (str(run / CONFIG) if resume else DEFAULT)
+    source = config or (str(stored(run)) if resume else DEFAULT)
     chosen = configuration.from_file(source, setting or (), manifests or ())
     try:
         typer.echo(f"checkpoint: {training.train(chosen, run, resume)}")

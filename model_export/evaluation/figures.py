@@ -96,14 +96,8 @@ def plane(points: Mapping[str, Any]) -> str:
 
 def readout(points: Mapping[str, Any]) -> str:
     """Label against read-out, clip by clip, for each axis."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8, 3.8), layout="constrained")
-        for place, (axes, name) in enumerate(zip(_row(figure, 2), AXES, strict=True)):
-            _scale(axes, f"{name} as labelled", f"{name} as read out")
-            _diagonal(axes)
-            label, found = ([point[place] for point in points[kind]] for kind in ("label", "found"))
-            axes.scatter(label, found, s=12, color=COLOURS[name], alpha=0.5, linewidths=0)
-        return _svg(figure, "readout", "Labelled against read-out affect, clip by clip")
+    pairs = {name: [[p[place] for p in points[kind]] for kind in ("label", "found")] for place, name in enumerate(AXES)}
+    return _against(pairs, ("as labelled", "as read out"), "readout", "Labelled against read-out affect, clip by clip")
 
 
 def slices(scores: Mapping[str, Any]) -> str:
@@ -192,14 +186,21 @@ def _square(column: int, line: int, share: float) -> Any:
 
 def words(by_word: Mapping[str, Any]) -> str:
     """Words kept out of training: where the vocabulary has them against where what they retrieve lies."""
+    of = by_word.values()
+    pairs = {name: [[w[key][place] for w in of] for key in ("place", "found")] for place, name in enumerate(AXES)}
+    title = "Words kept out of training against the clips that they retrieve"
+    return _against(pairs, ("of the word", "of what came"), "words", title)
+
+
+def _against(pairs: Mapping[str, Sequence[Sequence[float]]], scales: tuple[str, str], name: str, title: str) -> str:
+    """For each axis a scatter of its pair (across, up) on the plane's scale, with the diagonal where they agree."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8, 3.8), layout="constrained")
-        for place, (axes, name) in enumerate(zip(_row(figure, 2), AXES, strict=True)):
-            _scale(axes, f"{name} of the word", f"{name} of what came")
+        for axes, (axis, (across, up)) in zip(_row(figure, 2), pairs.items(), strict=True):
+            _scale(axes, *(f"{axis} {scale}" for scale in scales))
             _diagonal(axes)
-            words_at, found_at = ([word[key][place] for word in by_word.values()] for key in ("place", "found"))
-            axes.scatter(words_at, found_at, s=16, color=COLOURS[name], alpha=0.7, linewidths=0)
-        return _svg(figure, "words", "Words kept out of training against the clips that they retrieve")
+            axes.scatter(across, up, s=14, color=COLOURS[axis], alpha=0.6, linewidths=0)
+        return _svg(figure, name, title)
 
 
 def _row(figure: Figure, count: int) -> list[Axes]:

@@ -9,14 +9,15 @@ different clips, and so fewer good ones.
 """
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.encoder import Encoder
+from encoders.encoder import Encoded
 from model_export.errors import CorpusError
 from model_export.evaluation.clips import AXES, Embedded
 from model_export.evaluation.measures import Floats, Indices, interval, tau
@@ -72,8 +73,19 @@ def ranked(prompts: Floats, clips: Floats, count: int) -> Indices:
     return best
 
 
+class PromptEncoder(Protocol):
+    """What the measures of prompts ask of an encoder: `encoders.encoder.Encoder`, or towers in training."""
+
+    def embed_prompts(self, texts: Sequence[str], /) -> Encoded:
+        """Embedding [n, dim] and affect [n, 2], a row each."""
+
+
 def graded_scores(
-    clips: Embedded, encoder: Encoder, prompts: list[GradedPrompt] | None = None, rounds: int = 1000, seed: int = 0
+    clips: Embedded,
+    encoder: PromptEncoder,
+    prompts: list[GradedPrompt] | None = None,
+    rounds: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """For each axis the figures of the top 10, and under `top_1` those of the best clip alone."""
     chosen = read() if prompts is None else prompts

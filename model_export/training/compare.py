@@ -2,13 +2,15 @@
 
     python -m model_export.training.compare MANIFEST... --folder DIR [--config NAME|FILE] [--set SECTION.KEY=VALUE]
 
-Each kind and seed is a run in a folder of its own; runs of one seed have the same speakers in validation, the same
-batches and, with a frozen audio backbone, the same kept features. The figures are those of each run's best checkpoint
-on its validation speakers: tau-b of the affect read-out, tau-b between graded prompts and what they retrieve, and the
-modality gap to a caption beside each clip. Started again it goes on where it was stopped.
+Each kind, temperature and seed is a run in a folder of its own; runs of one seed have the same speakers in validation,
+the same batches and, with a frozen audio backbone, the same kept features. The figures are those of each run's best
+checkpoint on its validation speakers: tau-b of the affect read-out, tau-b between graded prompts and what they
+retrieve, and the modality gap to a caption beside each clip. No kind is judged at another's temperature: of those
+tried each has the one with the best mean tau of its graded prompts. Started again it goes on where it was stopped.
 """
 
 import dataclasses
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ import torch
 import typer
 from scipy import stats
 
-from encoders.encoder import Encoded, Encoder
+from encoders.encoder import Encoded
 from encoders.errors import EmotionRankError
 from model_export.errors import StoppedError
 from model_export.evaluation import graded, texts
@@ -65,7 +67,7 @@ def measure(chosen: Config, run: Path, rounds: int = 200) -> dict[str, Any]:
     embedding, affect = validation.embed_clips(model, setting.source, setting.held, device)
     rows = [setting.rows[i] for i in setting.held]
     clips, prompts = Embedded(rows, embedding, affect), Prompts(model, device)
-    scores = graded.graded_scores(clips, cast(Encoder, prompts), rounds=rounds)
+    scores = graded.graded_scores(clips, prompts, rounds=rounds)
     beside = prompts.embed_prompts([caption.text for caption in texts.beside(rows, chosen.seed)])
     gap = modality_gap(embedding, beside.embedding)
     return {
@@ -79,23 +81,29 @@ def measure(chosen: Config, run: Path, rounds: int = 200) -> dict[str, Any]:
     }
 
 
-def compare(chosen: Config, folder: Path, kinds: Sequence[str] = KINDS, seeds: Sequence[int] = (0, 1, 2)) -> Path:
-    """Train and measure every kind with every seed; returns the path of `comparison.json`.
+def compare(
+    chosen: Config,
+    folder: Path,
+    kinds: Sequence[str] = KINDS,
+    temperatures: Sequence[float] = (),
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Path:
+    """Train and measure every kind at every temperature with every seed; returns the path of `comparison.json`.
+
+    Without `temperatures` there is one, the configuration's.
 
     Raises:
         TrainingError: see `loop.train`.
     """
     runs = []
-    for seed in seeds:
-        for kind in kinds:
-            run = folder / f"{kind}-{seed}"
-            features = dataclasses.replace(chosen.features, folder=chosen.features.folder or str(folder / "features"))
-            this = dataclasses.replace(
-                chosen, seed=seed, loss=dataclasses.replace(chosen.loss, kind=cast(Any, kind)), features=features
-            )
-            setup.say(f"{kind}, seed {seed}")
-            loop.train(this, run, resume=(run / loop.CONFIG).exists())
-            runs.append({"kind": kind, "seed": seed, **measure(this, run)})
+    features = dataclasses.replace(chosen.features, folder=chosen.features.folder or str(folder / "features"))
+    for seed, kind, temperature in itertools.product(seeds, kinds, temperatures or (chosen.loss.temperature,)):
+        run = folder / f"{kind}-{temperature:g}-{seed}"
+        loss = dataclasses.replace(chosen.loss, kind=cast(Any, kind), temperature=temperature)
+        this = dataclasses.replace(chosen, seed=seed, loss=loss, features=features)
+        setup.say(f"{kind} at temperature {temperature:g}, seed {seed}")
+        loop.train(this, run, resume=(run / loop.CONFIG).exists())
+        runs.append({"kind": kind, "temperature": temperature, "seed": seed, **measure(this, run)})
     found = plain({"config": config.to_dict(chosen), "runs": runs, **summary(runs)})
     path = folder / "comparison.json"
     with watch.writing(path):
@@ -104,19 +112,22 @@ def compare(chosen: Config, folder: Path, kinds: Sequence[str] = KINDS, seeds: S
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """For each kind the mean over its seeds of each figure, and the first kind's lead over each other, paired by seed.
+    """For each kind, at its own best temperature, the mean over the seeds of each figure, and the first kind's leads.
 
-    Intervals are 95 % of Student's t over the seeds; null for one seed.
+    The best temperature is that of the highest mean tau of the graded prompts, over axes and seeds. A lead is paired by
+    seed. Intervals are 95 % of Student's t over the seeds; null for one seed.
     """
     kinds = list(dict.fromkeys(run["kind"] for run in runs))
     seeds = list(dict.fromkeys(run["seed"] for run in runs))
-    of = {(run["kind"], run["seed"]): run for run in runs}
-    names = [name for name, value in runs[0].items() if isinstance(value, float)]
+    best = {kind: _best([run for run in runs if run["kind"] == kind]) for kind in kinds}
+    of = {(run["kind"], run["seed"]): run for run in runs if run["temperature"] == best[run["kind"]]}
+    names = [name for name, value in runs[0].items() if isinstance(value, float) and name != "temperature"]
 
     def over_seeds(kind: str, name: str) -> list[float]:
         return [of[kind, seed][name] for seed in seeds]
 
     return {
+        "best_temperature": best,
         "means": {kind: {name: _mean(over_seeds(kind, name)) for name in names} for kind in kinds},
         "lead": {
             f"{kinds[0]} over {kind}": {
@@ -126,6 +137,13 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
             for kind in kinds[1:]
         },
     }
+
+
+def _best(runs: Sequence[dict[str, Any]]) -> float:
+    graded_of: dict[float, list[float]] = {}
+    for run in runs:
+        graded_of.setdefault(run["temperature"], []).extend(run[f"graded_{name}"] for name in AXES)
+    return max(graded_of, key=lambda temperature: float(np.mean(graded_of[temperature])))
 
 
 def _mean(values: Sequence[float]) -> dict[str, Any]:
@@ -144,11 +162,19 @@ def _main(
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Repeatable.")
     ] = None,
     kinds: Annotated[str, typer.Option(help="Kinds of loss; the first is held against the others.")] = ",".join(KINDS),
+    temperatures: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--temperature",
+            min=1e-3,
+            help="Repeatable (default: the configuration's); each kind is judged at its best.",
+        ),
+    ] = None,
     seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeatable (default: 0, 1 and 2).")] = None,
 ) -> None:
     """Train each kind of loss with each seed and write the figures to comparison.json."""
     chosen = config.from_file(source, settings or (), manifests)
-    typer.echo(compare(chosen, folder, kinds.split(","), seeds or [0, 1, 2]))
+    typer.echo(compare(chosen, folder, kinds.split(","), temperatures or (), seeds or (0, 1, 2)))
 
 
 if __name__ == "__main__":

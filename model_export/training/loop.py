@@ -59,14 +59,19 @@ def train(config: Config, run: Path, resume: bool = False) -> Path:
     return run / checkpoint.BEST
 
 
+def stored(run: Path) -> Path:
+    """The configuration of the run in a folder; TrainingError where there is no run."""
+    if not (run / CONFIG).exists():
+        raise TrainingError(f"{run}: no run to resume (it has no {CONFIG}); leave --resume out to start one")
+    return run / CONFIG
+
+
 def _claim(config: Config, run: Path, resume: bool) -> None:
     """Make the run's folder, or make sure that it is this configuration's."""
     begun = (run / checkpoint.LAST).exists() or (run / checkpoint.BEST).exists()
     if begun and not resume:
         raise TrainingError(f"{run} holds a run already; go on with it by --resume, or choose a new folder")
-    if resume and not (run / CONFIG).exists():
-        raise TrainingError(f"{run}: no run to resume (it has no {CONFIG}); leave --resume out to start one")
-    if resume and (differ := differences(from_file(str(run / CONFIG)), config)):
+    if resume and (differ := differences(from_file(str(stored(run))), config)):
         listed = "\n  ".join(differ)
         raise TrainingError(
             f"{run}: the run has another configuration (the run's and yours):\n  {listed}\n"
