@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from rich.text import Text
 from encoders.affect import Affect, AffectRange, in_words
 from index.build import BuildReport
 from index.describe import Description
-from index.records import Clip, Drift, Hit, LibraryInfo
+from index.records import Backup, Clip, Compaction, Drift, Hit, IndexInfo, LibraryInfo
 from index.sources import Failure
 
 _TERMS_SHOWN: Final = 5
@@ -100,6 +101,7 @@ def info_json(info: LibraryInfo) -> dict[str, Any]:
         "bytes": info.bytes,
         "valence": info.valence,
         "arousal": info.arousal,
+        "index": {**asdict(info.index), "made_at": info.index.made_at and info.index.made_at.isoformat()},
     }
 
 
@@ -122,6 +124,34 @@ def print_drift(found: Sequence[Drift]) -> None:
         print(f"{item.kind}: {item.message}")
     if not found:
         print("no drift: the catalog, the embeddings and the vectors agree, and every audio file is there")
+
+
+def compaction_json(made: Compaction) -> dict[str, Any]:
+    """Return what a compaction made as JSON values."""
+    return {**asdict(made), "seconds": round(made.seconds, 3)}
+
+
+def print_compaction(made: Compaction) -> None:
+    """Print what a compaction made."""
+    print(
+        f"{made.segments:,} segments of {made.clips:,} clips, {made.changes:,} changes folded in, "
+        f"{made.bytes / 1e6:,.1f} MB, in {made.seconds:.1f} s"
+    )
+    print(_index_line(made))
+    if made.reason:
+        print(made.reason)
+
+
+def backup_json(made: Backup) -> dict[str, Any]:
+    """Return what a backup made as JSON values."""
+    return {**asdict(made), "seconds": round(made.seconds, 3)}
+
+
+def print_backup(made: Backup) -> None:
+    """Print what a backup made; what was missing in the library itself, on stderr."""
+    print(f"{made.target}: {made.bytes / 1e6:,.1f} MB, in {made.seconds:.1f} s")
+    for file in made.missing:
+        print(f"missing in the library too: {file}", file=sys.stderr)
 
 
 def description_json(found: Description) -> dict[str, Any]:
@@ -199,6 +229,26 @@ def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
     yield "on disk", f"{info.bytes / 1e6:,.1f} MB"
     yield "valence 1..7", _bars(info.valence)
     yield "arousal 1..7", _bars(info.arousal)
+    index = info.index
+    yield "index", _index_line(index)
+    if index.reason:
+        yield "why", index.reason
+    yield "memory", ", ".join(f"{part} {size / 1e6:,.1f} MB" for part, size in index.memory.items() if size) or "none"
+    if index.made_at is not None:
+        yield "snapshot", f"{index.made_at:%Y-%m-%d %H:%M} UTC; since then {index.changes:,} changes"
+    if index.tail:
+        yield "not in it yet", f"{index.tail:,} segments"
+    if index.problem:
+        yield "snapshot", f"not used: {index.problem}"
+
+
+def _index_line(index: IndexInfo | Compaction) -> str:
+    parts = [index.kind, *(f"{name} {value:g}" for name, value in index.parameters.items())]
+    if index.recall is not None:
+        parts.append(f"recall@10 {index.recall:.3f}")
+    if index.latency_ms is not None:
+        parts.append(f"{index.latency_ms:.2f} ms a query")
+    return ", ".join(parts)
 
 
 def _bars(counts: Sequence[int]) -> str:

@@ -20,7 +20,7 @@ from index.errors import MetadataError
 
 JsonScalar = str | int | float | bool | None
 Metadata = Mapping[str, JsonScalar]
-DriftKind = Literal["catalog", "embedding", "vectors", "audio"]
+DriftKind = Literal["catalog", "embedding", "snapshot", "vectors", "audio"]
 
 MAX_FIELDS: Final = 256
 MAX_KEY_CHARS: Final = 200
@@ -106,6 +106,29 @@ class Counts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a library is searched with.
+
+    `kind`, `parameters` and `reason` say which index and why. `recall` (recall@10 of text queries against the exact
+    scan) and `latency_ms` (median, one thread) were measured when it was made. `memory` are the bytes that searching
+    takes, by part. `changes` is how many changes there were since the snapshot, and `tail` how many segments were
+    added since, which are searched one by one; `problem` says why the snapshot there is cannot be used. None is not
+    known.
+    """
+
+    kind: str
+    parameters: Mapping[str, int | float]
+    reason: str
+    recall: float | None
+    latency_ms: float | None
+    memory: Mapping[str, int]
+    made_at: datetime | None
+    changes: int | None
+    tail: int | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryInfo:
     """What a library is.
 
@@ -124,7 +147,37 @@ class LibraryInfo:
     bytes: int
     valence: tuple[int, ...]
     arousal: tuple[int, ...]
+    index: IndexInfo
     segmentation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction made: a snapshot of so many segments and clips, `bytes` on disk.
+
+    `changes` is how many changes went into it. `kind` to `latency_ms` are as in `IndexInfo`.
+    """
+
+    segments: int
+    clips: int
+    changes: int
+    kind: str
+    parameters: Mapping[str, int | float]
+    reason: str
+    recall: float | None
+    latency_ms: float | None
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was made: where, how large, and which of the clips' files were missing in the library itself."""
+
+    target: str
+    bytes: int
+    missing: tuple[str, ...]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +185,8 @@ class Drift:
     """Something about a library that is not as it should be, in words.
 
     "catalog": the records disagree with one another. "embedding": a stored vector is no unit vector of the
-    bundle's dimension. "vectors": what is searched is not what the catalog holds. "audio": a clip's file is
+    bundle's dimension. "snapshot": the snapshot cannot be used, is damaged, or is not what the catalog holds;
+    `rebuild` writes it anew. "vectors": what is searched is not what the catalog holds. "audio": a clip's file is
     not where it was, or is not the clip's any more; searches still work, only listening does not.
     """
 

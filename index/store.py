@@ -5,8 +5,9 @@ they return, and is seen by the next search: of this store at once, and of any o
 library open.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,7 +17,10 @@ import numpy.typing as npt
 from encoders.encoder import EncodedSegment
 from index.facets import Facet
 from index.filters import Filter
-from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip, Stamp
+from index.records import Backup, Clip, Compaction, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip, Stamp
+
+# What a long work on a whole library is at, and how far, 0..1.
+Progress = Callable[[str, float], None]
 
 
 class Store(Protocol):
@@ -122,8 +126,46 @@ class Store(Protocol):
     def info(self) -> LibraryInfo:
         """Say what the library is."""
 
-    def verify(self) -> list[Drift]:
-        """Check the library against itself and return every kind of drift found; empty is good."""
+    def verify(self, *, audio: bool = False) -> list[Drift]:
+        """Check the library against itself and return every kind of drift found; empty is good.
+
+        With `audio`, every clip's file is read, to see that it is still the one that was added.
+        """
+
+    def outgrown(self) -> bool:
+        """Say whether so much has changed since the last compaction that compacting pays."""
+
+    def compact(
+        self,
+        queries: npt.NDArray[np.float32] | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = ...,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Make what is searched anew from the records, while others search, add and delete.
+
+        `queries`, unit vectors of prompts [n, dim], are what an approximate index is tuned with, to a recall@10 of
+        `recall`; without them it is exact. `memory` is how many bytes searching may take. Raises LibraryBusy where
+        the library is being compacted already, LibraryError for a library that looks after itself.
+        """
+
+    def rebuild(
+        self,
+        queries: npt.NDArray[np.float32] | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = ...,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Derive anew whatever is derived from the records, and compact. Raises as `compact`."""
+
+    def backup(self, target: Path, progress: Progress | None = None) -> Backup:
+        """Copy the library, as it is at one moment, to the folder `target`, while others use it.
+
+        The copy is a library; it appears whole or not at all. Raises LibraryError for a target that is there already
+        or for a library that cannot be copied so, LibraryBusy, LibraryFull, LibraryReadOnly.
+        """
 
     def close(self) -> None:
         """Let go of the library. Other methods raise LibraryError afterwards."""

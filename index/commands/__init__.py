@@ -1,4 +1,4 @@
-"""The command line of the library, one file a command group: build, upkeep (info, verify), search, describe.
+"""The command line of the library, one file a command group: build, upkeep, search, describe.
 
 Results go to stdout (tables for people, or with --json one JSON document and nothing else), progress and
 failures to stderr. Exit codes: 0 done, 1 some inputs failed or the library has drifted, 2 wrong use, 130

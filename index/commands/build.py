@@ -10,8 +10,11 @@ from encoders.audio import DEFAULT_MAX_DURATION
 from encoders.encoder import Encoder
 from index import build as building
 from index import present
-from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar
+from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar, steps_bar
+from index.errors import LibraryError
 from index.open import open_store
+from index.prompts import PromptBank
+from index.store import Store
 
 
 def build(
@@ -37,10 +40,16 @@ def build(
     max_duration: DurationOption = DEFAULT_MAX_DURATION,
     as_json: JsonOption = False,
 ) -> None:
-    """Add recordings to a library, made first where there is none. What is there already is not encoded again."""
+    """Add recordings to a library, made first where there is none. What is there already is not encoded again.
+
+    Where much was added, the library is compacted at the end (see `emotionrank index compact`).
+    """
     encoder = Encoder.load(bundle, threads=1)
-    with open_store(library, bundle=encoder.bundle, create=True) as store, progress_bar("clips") as progress:
-        report = building.build(store, encoder, sources, threads=threads, max_duration=max_duration, progress=progress)
+    with open_store(library, bundle=encoder.bundle, create=True) as store:
+        with progress_bar("clips") as bar:
+            report = building.build(store, encoder, sources, threads=threads, max_duration=max_duration, progress=bar)
+        if not report.interrupted and store.outgrown():
+            _compact(store, encoder)
     present.list_failures(report.failed)
     if as_json:
         present.print_json(present.build_json(report))
@@ -51,3 +60,14 @@ def build(
         raise typer.Exit(130)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _compact(store: Store, encoder: Encoder) -> None:
+    """Compact after a build; whatever is against it, the build is done."""
+    try:
+        with steps_bar() as progress:
+            made = store.compact(PromptBank(encoder).embeddings(), progress=progress)
+    except LibraryError as error:
+        print(f"not compacted: {error}", file=sys.stderr)
+    else:
+        print(f"compacted {made.segments:,} segments in {made.seconds:.1f} s", file=sys.stderr)

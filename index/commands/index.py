@@ -9,3 +9,6 @@ index = typer.Typer(add_completion=False, help="Make and look after a library.",
 index.command("build")(build.build)
 index.command("info")(upkeep.info)
 index.command("verify")(upkeep.verify)
+index.command("compact")(upkeep.compact)
+index.command("rebuild")(upkeep.rebuild)
+index.command("backup")(upkeep.backup)

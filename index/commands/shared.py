@@ -1,4 +1,4 @@
-"""What the library's commands share: their common options, and the bar of progress."""
+"""What the library's commands share: their common options, and the bars of progress."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,21 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from index import build as building
+from index.store import Progress as Steps
 
 LibraryOption = Annotated[
     Path,
@@ -64,3 +75,20 @@ def progress_bar(unit: str) -> Iterator[Any]:
             bar.update(task, completed=progress.done, total=progress.total, note=note)
 
         yield show
+
+
+@contextmanager
+def steps_bar() -> Iterator[Steps]:
+    """Show what a long work is at and how far on stderr, where that is a terminal; yield what it reports to."""
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, part: bar.update(task, description=what, completed=part)

@@ -260,6 +260,13 @@ def stamps(connection: sqlite3.Connection, paths: Iterable[str]) -> Iterator[tup
             yield path, clip, _stamp(*stamp)
 
 
+def files(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, Stamp | None]]:
+    """Yield (clip id, path, sha256, stamp) of every clip, in the order they were added."""
+    rows = connection.execute(f"SELECT id, path, sha256, {_STAMP[header(connection)[1]]} FROM clips ORDER BY number")
+    for clip, path, sha256, *stamp in rows:
+        yield clip, path, sha256, _stamp(*stamp)
+
+
 def restamp(connection: sqlite3.Connection, stamps: Mapping[str, Stamp]) -> None:
     """Set the stamps of clips by their ids. No change that a reader follows."""
     connection.executemany(
@@ -273,14 +280,18 @@ def one(connection: sqlite3.Connection, number: int) -> Clip:
     return _clips(connection, rows)[0]
 
 
-def page(connection: sqlite3.Connection, condition: Filter | None, offset: int, limit: int) -> list[Clip]:
-    """Return the clips that a filter keeps, in the order they were added, `limit` from `offset` on."""
-    where, parameters = compile_filter(condition or And(()))
+def page(connection: sqlite3.Connection, offset: int, limit: int) -> list[Clip]:
+    """Return the clips in the order they were added, `limit` from `offset` on."""
     rows = connection.execute(
-        f"SELECT {_columns(connection)} FROM clips WHERE {where} ORDER BY number LIMIT ? OFFSET ?",
-        [*parameters, limit, offset],
+        f"SELECT {_columns(connection)} FROM clips ORDER BY number LIMIT ? OFFSET ?", (limit, offset)
     ).fetchall()
     return _clips(connection, rows)
+
+
+def some(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[Clip]:
+    """Return the clips of these row numbers, which are all there, in their order."""
+    clips = _by_number(connection, numbers)
+    return [clips[number] for number in numbers]
 
 
 def count(connection: sqlite3.Connection, condition: Filter | None) -> Counts:
@@ -293,11 +304,10 @@ def count(connection: sqlite3.Connection, condition: Filter | None) -> Counts:
     return Counts(*row)
 
 
-def numbers(connection: sqlite3.Connection, condition: Filter) -> Ints:
-    """Return the row numbers of the clips that a filter keeps."""
-    where, parameters = compile_filter(condition)
-    rows = connection.execute(f"SELECT number FROM clips WHERE {where}", parameters)
-    return np.fromiter((row[0] for row in rows), np.int64)
+def segments_after(connection: sqlite3.Connection, clip: int) -> int:
+    """Count the segments of the clips whose row number is over `clip`."""
+    (count,) = connection.execute("SELECT coalesce(sum(segments), 0) FROM clips WHERE number > ?", (clip,)).fetchone()
+    return int(count)
 
 
 def numbers_of(connection: sqlite3.Connection, ids: Iterable[str]) -> Ints:
@@ -307,6 +317,20 @@ def numbers_of(connection: sqlite3.Connection, ids: Iterable[str]) -> Ints:
         rows = connection.execute(f"SELECT number FROM clips WHERE id IN ({_marks(some)})", some)
         found.extend(row[0] for row in rows)
     return np.array(found, np.int64)
+
+
+def derive(connection: sqlite3.Connection) -> None:
+    """Derive anew what follows from the rest: the clips' sums over their segments, and the indices."""
+    connection.execute(
+        """
+        UPDATE clips SET segments = s.count, valence = s.valence, arousal = s.arousal FROM (
+            SELECT clip, count(*) AS count, avg(valence) AS valence, avg(arousal) AS arousal FROM segments GROUP BY clip
+        ) AS s WHERE s.clip = number AND (
+            clips.segments <> s.count OR abs(clips.valence - s.valence) + abs(clips.arousal - s.arousal) > 1e-3
+        )
+        """
+    )
+    connection.execute("REINDEX")
 
 
 def segments_of(connection: sqlite3.Connection, number: int) -> list[EncodedSegment]:
@@ -337,18 +361,6 @@ def found(connection: sqlite3.Connection, segments: Sequence[int], *, embeddings
         )
         for segment, clip, start, end, valence, arousal, blob in rows
     }
-
-
-def sequence(connection: sqlite3.Connection) -> int:
-    """Return the number of the last change, 0 before the first."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
-    return int(row[0]) if row else 0
-
-
-def deleted(connection: sqlite3.Connection, after: int) -> Ints:
-    """Return the row numbers of the clips deleted after a change."""
-    rows = connection.execute("SELECT clip FROM changes WHERE sequence > ? AND kind = 'delete'", (after,))
-    return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def rows_after(connection: sqlite3.Connection, segment: int, dim: int, size: int = 8192) -> Iterator[Rows]:

@@ -3,16 +3,15 @@
     library.db      the catalog (SQLite; while it is open, library.db-wal and library.db-shm beside it)
     library.claims  an empty file, for the locks of builds that run at the same time
     audio/          the files of uploaded clips, `audio/<clip id>.<extension>`
+    snapshots/      the vectors as they were at the last compaction (`index.local.snapshot`)
 
-The catalog is the only truth. The vectors that are searched are loaded from it at the first search, and
-before each search the store asks the catalog, in some microseconds, whether there are changes to follow, its
-own or another process's. Any number of processes may have one library open, reading and writing.
+The catalog is the only truth; the snapshot saves the time to derive the vectors from it, and may be lost. Before each
+search the store asks the catalog, in some microseconds, whether there are changes to follow, its own or another
+process's. Any number of processes may have one library open, reading and writing; one compacts at a time.
 
 Paths inside the library's directory are stored relative to it, so that a library may be moved.
 """
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -30,12 +29,18 @@ from index import checks
 from index.errors import LibraryInvalid, LibraryNewer, LibraryNotFound, LibraryReadOnly
 from index.facets import Facet
 from index.filters import Filter
-from index.local import catalog, facets, report
+from index.local import backup, catalog, compaction, facets, report
 from index.local.claims import claim
+from index.local.codes import Floats
+from index.local.following import Following
+from index.local.kept import Kept
+from index.local.snapshot import RECALL, SnapshotUnusable
 from index.local.sqlite import Database
 from index.local.vectors import Vectors
 from index.records import (
+    Backup,
     Clip,
+    Compaction,
     Counts,
     Drift,
     Hit,
@@ -46,6 +51,7 @@ from index.records import (
     check_metadata,
     check_text,
 )
+from index.store import Progress
 
 CATALOG: Final = "library.db"
 AUDIO: Final = "audio"
@@ -65,9 +71,8 @@ class LocalStore:
         self._database = database
         self._properties = properties
         self._dim = int(properties["dim"])
-        self._vectors = Vectors(self._dim)
-        self._sequence = -1  # the last change that the vectors hold; -1 before they are loaded
-        self._following = threading.Lock()
+        self._following = Following(path, database, properties["fingerprint"], self._dim)
+        self._kept = Kept()
 
     @classmethod
     def create(cls, path: Path, bundle: Bundle) -> Self:
@@ -198,7 +203,12 @@ class LocalStore:
         """Return the clips that a filter keeps, in the order they were added."""
         checks.check_page(offset, limit)
         with self._database.read() as connection:
-            return [self._located(clip) for clip in catalog.page(connection, filter, offset, limit)]
+            if filter is None:
+                found = catalog.page(connection, offset, limit)
+            else:
+                numbers = self._kept.numbers(connection, filter)[offset : offset + limit]
+                found = catalog.some(connection, numbers.tolist())
+            return [self._located(clip) for clip in found]
 
     def count(self, filter: Filter | None = None) -> Counts:
         """Count the clips that a filter keeps, their segments and their seconds."""
@@ -234,11 +244,11 @@ class LocalStore:
         query = checks.unit(vector, self._dim, "the query's vector")
         hits: list[Hit] = []
         for _ in range(_ATTEMPTS):
-            self._follow()
+            vectors = self._following.vectors()
             with self._database.read() as connection:
-                allowed = None if filter is None else catalog.numbers(connection, filter)
+                allowed = None if filter is None else self._kept.numbers(connection, filter)
                 excluded = catalog.numbers_of(connection, exclude) if exclude else None
-            ranked = self._vectors.search(
+            ranked = vectors.search(
                 query,
                 offset + k,
                 allowed=allowed,
@@ -261,10 +271,16 @@ class LocalStore:
 
     def info(self) -> LibraryInfo:
         """Say what the library is."""
+        problem = None
+        try:
+            found, vectors = self._following.glance()
+        except SnapshotUnusable as error:
+            found, vectors, problem = None, None, str(error)
         with self._database.read() as connection:
             segmentation = catalog.segmentation(connection)
-            counts = catalog.count(connection, None)
-            valence, arousal = report.histograms(connection)
+            counts, valence, arousal = report.summary(connection)
+            searched = vectors or Vectors(self._dim, found)
+            index = report.index(connection, searched, problem)
         return LibraryInfo(
             address=str(self.path),
             kind="local",
@@ -277,23 +293,72 @@ class LocalStore:
             bytes=report.size(self.path),
             valence=valence,
             arousal=arousal,
+            index=index,
             segmentation=segmentation,
         )
 
-    def verify(self) -> list[Drift]:
-        """Check the catalog against itself, the vectors against it, and that the audio files are there."""
+    def verify(self, *, audio: bool = False) -> list[Drift]:
+        """Check the catalog against itself, snapshot and vectors against it, and the audio files."""
         with self._database.plain() as connection:
             damage = report.damage(connection)
         if damage:
             return damage  # nothing read from a damaged file would mean anything
-        with self._following, self._database.read() as connection:
-            self._load(connection)
+        try:
+            self._following.glance()
+            unusable = []
+        except SnapshotUnusable as error:
+            unusable = [Drift("snapshot", str(error))]
+        with self._following.moment() as (connection, vectors):
             return [
                 *report.records(connection),
                 *report.embeddings(connection, self._dim),
-                *report.vectors(connection, self._vectors),
-                *report.audio(connection, self.path, self.audio),
+                *unusable,
+                *(report.snapshot(connection, vectors.snapshot) if vectors.snapshot else []),
+                *report.vectors(connection, vectors),
+                *report.audio(connection, self.path, self.audio, read=audio),
             ]
+
+    def outgrown(self) -> bool:
+        """Say whether so much has changed since the snapshot that compacting pays."""
+        with self._database.read() as connection:
+            return compaction.worthwhile(connection, self.path, self.fingerprint, self._dim)
+
+    def compact(
+        self,
+        queries: Floats | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = RECALL,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Write a new snapshot of everything, while others search, add and delete."""
+        return compaction.compact(
+            self.path,
+            self._database,
+            fingerprint=self.fingerprint,
+            dim=self._dim,
+            queries=queries,
+            budget=memory,
+            recall=recall,
+            progress=progress,
+        )
+
+    def rebuild(
+        self,
+        queries: Floats | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = RECALL,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Derive anew whatever is derived: the catalog's indices and sums, and the snapshot."""
+        with self._database.write() as connection:
+            catalog.derive(connection)
+        return self.compact(queries, memory=memory, recall=recall, progress=progress)
+
+    def backup(self, target: Path, progress: Progress | None = None) -> Backup:
+        """Copy the library, as it is at one moment, to a folder that is not there yet."""
+        return backup.backup(self.path, self._database, target, progress)
 
     def close(self) -> None:
         """Let go of the library."""
@@ -308,24 +373,6 @@ class LocalStore:
     ) -> None:
         """Close it."""
         self.close()
-
-    def _follow(self) -> None:
-        """Bring the vectors to the catalog's last change."""
-        with self._database.read() as connection:
-            if catalog.sequence(connection) == self._sequence:
-                return
-        with self._following, self._database.read() as connection:
-            self._load(connection)
-
-    def _load(self, connection: sqlite3.Connection) -> None:
-        latest = catalog.sequence(connection)
-        if latest == self._sequence:
-            return
-        for rows in catalog.rows_after(connection, self._vectors.last_segment, self._dim):
-            self._vectors.add(rows)
-        if self._sequence >= 0:
-            self._vectors.remove(catalog.deleted(connection, self._sequence))
-        self._sequence = latest
 
     def _hit(self, found: catalog.Found, score: float) -> Hit:
         # The codes' rounding can bring the score of a vector with itself a hair over 1.

@@ -3,40 +3,83 @@
 Each check returns what it finds wrong, in words; nothing is repaired here.
 """
 
+import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from encoders.affect import HIGH, LOW
-from index.local import catalog
+from encoders.affect import HIGH, LOW, Affect
+from index.local import catalog, changes
+from index.local.snapshot import Snapshot
 from index.local.vectors import Vectors
-from index.records import Drift, DriftKind
+from index.records import Counts, Drift, DriftKind, IndexInfo, Stamp
 
 BINS: Final = 6
 
 _NAMED: Final = 10  # examples of one kind of drift that are named one by one
-_PORTION: Final = 8192
 _UNIT: Final = 0.01
 
 
-def histograms(connection: sqlite3.Connection) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Count the clips in equal bins of valence, and of arousal."""
-    edges = np.linspace(LOW, HIGH, BINS + 1)
-    rows = connection.execute("SELECT valence, arousal FROM clips")
-    counts = np.zeros((2, BINS), np.int64)
-    while portion := rows.fetchmany(_PORTION):
-        for axis, values in enumerate(np.array(portion).T):
-            counts[axis] += np.histogram(values.clip(LOW, HIGH), edges)[0]
-    return tuple(counts[0].tolist()), tuple(counts[1].tolist())
+def summary(connection: sqlite3.Connection) -> tuple[Counts, tuple[int, ...], tuple[int, ...]]:
+    """Count clips, segments and seconds, and the clips in equal bins of valence, and of arousal; in one walk."""
+    valence, arousal = (
+        f"min({BINS - 1}, max(0, CAST(({axis} - {LOW}) * {BINS} / {HIGH - LOW} AS INTEGER)))" for axis in Affect._fields
+    )
+    *counts, bins = connection.execute(
+        f"SELECT count(*), coalesce(sum(segments), 0), coalesce(sum(duration), 0.0),"
+        f" group_concat({BINS} * {valence} + {arousal}) FROM clips"
+    ).fetchone()
+    numbers = np.fromstring(bins, np.int64, sep=",") if bins else np.empty(0, np.int64)
+    table = np.bincount(numbers, minlength=BINS * BINS).reshape(BINS, BINS)
+    return Counts(*counts), tuple(table.sum(axis=1).tolist()), tuple(table.sum(axis=0).tolist())
 
 
 def size(folder: Path) -> int:
     """Return the bytes that the files under a folder take."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # others may be at work
+                total += size(Path(entry.path)) if entry.is_dir(follow_symlinks=False) else entry.stat().st_size
+    return total
+
+
+def index(connection: sqlite3.Connection, vectors: Vectors, problem: str | None) -> IndexInfo:
+    """Say what the library is searched with: the vectors of its snapshot, without what changed since."""
+    found = vectors.snapshot
+    if found is None:
+        return IndexInfo(
+            kind="exact",
+            parameters={},
+            reason="there is no snapshot: the embeddings are read from the catalog at the first search",
+            recall=None,
+            latency_ms=None,
+            memory=asdict(vectors.memory),
+            made_at=None,
+            changes=None,
+            tail=None,
+            problem=problem,
+        )
+    manifest = found.manifest
+    return IndexInfo(
+        kind=manifest.kind,
+        parameters=manifest.parameters,
+        reason=manifest.reason,
+        recall=manifest.recall,
+        latency_ms=manifest.latency_ms,
+        memory=asdict(vectors.memory),
+        made_at=manifest.created_at,
+        changes=changes.state(connection).sequence - manifest.sequence,
+        tail=catalog.segments_after(connection, int(found.clips[-1]) if len(found.clips) else 0),
+        problem=problem,
+    )
 
 
 def damage(connection: sqlite3.Connection) -> list[Drift]:
@@ -71,7 +114,7 @@ def records(connection: sqlite3.Connection) -> list[Drift]:
         """
     )
     wrong = (f"clip {clip}: the metadata field {key!r} is no {kind}" for clip, key, kind in metadata)
-    return [*_named("catalog", _records(clips)), *_named("catalog", wrong)]
+    return [*_named("catalog", _records(clips)), *_named("catalog", wrong), *_named("catalog", _changes(connection))]
 
 
 def embeddings(connection: sqlite3.Connection, dim: int) -> list[Drift]:
@@ -96,6 +139,28 @@ def embeddings(connection: sqlite3.Connection, dim: int) -> list[Drift]:
     return _named("embedding", wrong())
 
 
+def snapshot(connection: sqlite3.Connection, found: Snapshot) -> list[Drift]:
+    """Read the whole snapshot and compare whose its segments are with the catalog; `vectors` compares the rest."""
+    clip_of = np.repeat(np.arange(len(found.clips)), np.diff(found.offsets))
+
+    def wrong() -> Iterator[str]:
+        for rows in catalog.rows_after(connection, 0, found.manifest.dim):
+            places = np.searchsorted(found.segments, rows.segments)
+            places = places[rows.segments <= found.manifest.last_segment]
+            held = rows.segments[: len(places)]
+            clips = clip_of[places]
+            same = (
+                (found.segments[places] == held)
+                & (found.clips[clips] == rows.clips[: len(places)])
+                & (found.ids[clips] == rows.ids[: len(places)])
+                & (found.starts[places] == rows.starts[: len(places)])
+            )
+            for segment in held[~same]:
+                yield f"segment {segment} has another clip or another start in the snapshot than in the catalog"
+
+    return [*_named("snapshot", iter(found.damage())), *_named("snapshot", wrong())]
+
+
 def vectors(connection: sqlite3.Connection, searched: Vectors) -> list[Drift]:
     """Compare what is searched with the catalog; the vectors must have followed it to this moment."""
     held = searched.segments()
@@ -118,13 +183,20 @@ def vectors(connection: sqlite3.Connection, searched: Vectors) -> list[Drift]:
     return _named("vectors", wrong())
 
 
-def audio(connection: sqlite3.Connection, folder: Path, uploads: Path) -> list[Drift]:
-    """Look for clips' files that are gone or were replaced, and for uploaded files that no clip needs."""
+def audio(connection: sqlite3.Connection, folder: Path, uploads: Path, *, read: bool) -> list[Drift]:
+    """Look for clips' files that are gone or were replaced, and for uploaded files that no clip needs.
+
+    A file whose size or time is another than when it was added is read and compared with its sha256; with `read`,
+    every file is.
+    """
 
     def wrong() -> Iterator[str]:
-        for clip, path in connection.execute("SELECT id, path FROM clips ORDER BY number"):
-            if not (folder / path).is_file():
-                yield f"clip {clip}: its file is not at {folder / path}"
+        for clip, path, sha256, stamp in catalog.files(connection):
+            file = folder / path
+            if not file.is_file():
+                yield f"clip {clip}: its file is not at {file}"
+            elif (read or (stamp is not None and stamp != _stamp(file))) and _sha256(file) != sha256:
+                yield f"clip {clip}: {file} is not the file that was added any more, or cannot be read"
         replaced = connection.execute(
             "SELECT path, group_concat(id, ', ') FROM clips GROUP BY path HAVING count(*) > 1 ORDER BY path"
         )
@@ -135,6 +207,27 @@ def audio(connection: sqlite3.Connection, folder: Path, uploads: Path) -> list[D
                 yield f"{file} belongs to no clip"
 
     return _named("audio", wrong())
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return Stamp(state.st_size, state.st_mtime_ns)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _changes(connection: sqlite3.Connection) -> Iterator[str]:
+    state = changes.state(connection)
+    listed, first, last = connection.execute("SELECT count(*), min(sequence), max(sequence) FROM changes").fetchone()
+    expected = state.sequence - state.trimmed
+    if listed != expected or (listed and (first, last) != (state.trimmed + 1, state.sequence)):
+        yield f"{listed} changes are listed, {first} to {last}; it should be {state.trimmed + 1} to {state.sequence}"
 
 
 def _records(rows: sqlite3.Cursor) -> Iterator[str]:

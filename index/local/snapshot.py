@@ -135,9 +135,15 @@ class Snapshot:
         return found
 
 
+def new_name(sequence: int) -> str:
+    """Return a name for a snapshot after the change `sequence` that no other has."""
+    return f"{sequence}-{secrets.token_hex(8)}"
+
+
 def write(
     folder: Path,
     *,
+    name: str,
     fingerprint: str,
     dim: int,
     sequence: int,
@@ -149,6 +155,7 @@ def write(
 ) -> Manifest:
     """Write a snapshot of the library in `folder`, make it the current one, and remove those before it.
 
+    `name` is a `new_name`.
     `rows` are all segments in the order of their row numbers, as they are after the change `sequence`; they are
     streamed. `queries` (unit vectors of prompts, float32 [q, dim]; none are as good as nothing, then the index is
     exact) is what an approximate index is tuned with, to `recall`. `budget` is the memory in bytes that searching may
@@ -161,7 +168,6 @@ def write(
         snapshots.mkdir(exist_ok=True)
         with _alone(snapshots):
             _sweep(snapshots)
-            name = f"{sequence}-{secrets.token_hex(4)}"
             own = snapshots / name
             own.mkdir()
             try:
@@ -191,6 +197,22 @@ def write(
             return manifest
     except OSError as error:
         raise _translated(folder, error) from error
+
+
+def copy(folder: Path, target: Path) -> None:
+    """Copy the current snapshot of the library in `folder`, if it has one, to the library in `target`.
+
+    None must be written meanwhile. What is there of an earlier attempt is replaced. Raises OSError.
+    """
+    source, snapshots = folder / FOLDER, target / FOLDER
+    shutil.rmtree(snapshots, ignore_errors=True)
+    try:
+        current = (source / _CURRENT).read_bytes()
+        name = _manifest(source, current).name
+    except (FileNotFoundError, SnapshotUnusable):
+        return
+    shutil.copytree(source / name, snapshots / name)
+    (snapshots / _CURRENT).write_bytes(current)
 
 
 def open(folder: Path, *, fingerprint: str, dim: int) -> Snapshot | None:  # noqa: A001

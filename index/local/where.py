@@ -4,6 +4,7 @@ Values and field names are always parameters, never text of the statement. Every
 expression that is true or false and never NULL, so that `not` means what the filter language says.
 """
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -13,6 +14,20 @@ from index.records import JsonScalar
 Parameters = list[str | int | float]
 
 _SYMBOLS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test of the rows of one table, an SQL expression with its parameters.
+
+    Those of "clips" are of the clip itself. Those of "metadata" are of its fields: a clip passes where one of its
+    rows does; `negated`, where none does.
+    """
+
+    table: str
+    sql: str
+    parameters: Parameters
+    negated: bool = False
 
 
 def kind(value: JsonScalar) -> str:
@@ -28,57 +43,60 @@ def kind(value: JsonScalar) -> str:
             return "text"
 
 
-def compile_filter(condition: Filter) -> tuple[str, Parameters]:
-    """Return the SQL expression over a row of `clips` that is true of the clips to keep, and its parameters."""
+def compile_filter(condition: Filter, *, few: bool = False) -> tuple[str, Parameters]:
+    """Return the SQL expression over a row of `clips` that is true of the clips to keep, and its parameters.
+
+    By default it is made for a walk over all clips; with `few`, for looking at a few of them.
+    """
     match condition:
         case And(filters):
-            return _joined(filters, " AND ", "TRUE")
+            return _joined([compile_filter(item, few=few) for item in filters], " AND ", "TRUE")
         case Or(filters):
-            return _joined(filters, " OR ", "FALSE")
+            return _joined([compile_filter(item, few=few) for item in filters], " OR ", "FALSE")
         case Not(inner):
-            sql, parameters = compile_filter(inner)
+            sql, parameters = compile_filter(inner, few=few)
             return f"NOT {sql}", parameters
+        case OneOf() | Order():
+            return _joined([_over_clips(test, few) for test in tests(condition)], " OR ", "FALSE")
+
+
+def tests(condition: OneOf | Order) -> list[Test]:
+    """Return the tests one of which a clip that the condition keeps has to pass."""
+    match condition:
+        case OneOf(field, values) if field.own:
+            # The name is one of filters.OWN_FIELDS; none of these columns is ever NULL.
+            members = [value for value in values if value is not None]
+            return [Test("clips", f"clips.{field.name} IN ({_marks(members)})", list(members))]
         case OneOf(field, values):
-            return _own_one_of(field.name, values) if field.own else _one_of(field.name, values)
+            groups = groupby(sorted(values, key=kind), key=kind)
+            return [_one_of(field.name, name, list(group)) for name, group in groups]
         case Order(field, operator, bound) if field.own:
-            return f"(clips.{field.name} {_SYMBOLS[operator]} ?)", [bound]
+            return [Test("clips", f"clips.{field.name} {_SYMBOLS[operator]} ?", [bound])]
         case Order(field, operator, bound):
-            sql = _having(f"kind = ? AND value {_SYMBOLS[operator]} ?")
-            return sql, [field.name, kind(bound), bound]
+            sql = f"key = ? AND kind = ? AND value {_SYMBOLS[operator]} ?"
+            return [Test("metadata", sql, [field.name, kind(bound), bound])]
 
 
-def _joined(filters: tuple[Filter, ...], word: str, empty: str) -> tuple[str, Parameters]:
-    parameters: Parameters = []
-    parts = []
-    for item in filters:
-        sql, values = compile_filter(item)
-        parts.append(sql)
-        parameters += values
-    return f"({word.join(parts) or empty})", parameters
-
-
-def _one_of(key: str, values: tuple[JsonScalar, ...]) -> tuple[str, Parameters]:
-    parts: list[str] = []
-    parameters: Parameters = []
-    for name, group in groupby(sorted(values, key=kind), key=kind):
-        if name == "null":
-            parts.append("NOT " + _having("kind <> 'null'"))
-            parameters.append(key)
-            continue
-        members = [value for value in group if value is not None]
-        parts.append(_having(f"kind = ? AND value IN ({_marks(members)})"))
-        parameters += [key, name, *members]
-    return f"({' OR '.join(parts) or 'FALSE'})", parameters
-
-
-def _own_one_of(column: str, values: tuple[JsonScalar, ...]) -> tuple[str, Parameters]:
-    # `column` is one of filters.OWN_FIELDS; none of these columns is ever NULL.
+def _one_of(key: str, kind: str, values: list[JsonScalar]) -> Test:
+    if kind == "null":
+        return Test("metadata", "key = ? AND kind <> 'null'", [key], negated=True)
     members = [value for value in values if value is not None]
-    return f"(clips.{column} IN ({_marks(members)}))", list(members)
+    return Test("metadata", f"key = ? AND kind = ? AND value IN ({_marks(members)})", [key, kind, *members])
 
 
-def _having(test: str) -> str:
-    return f"clips.number IN (SELECT clip FROM metadata WHERE key = ? AND {test})"
+def _over_clips(test: Test, few: bool) -> tuple[str, Parameters]:
+    if test.table == "clips":
+        return f"({test.sql})", test.parameters
+    if few:
+        sql = f"EXISTS (SELECT 1 FROM metadata WHERE clip = clips.number AND {test.sql})"
+    else:
+        sql = f"clips.number IN (SELECT clip FROM metadata WHERE {test.sql})"
+    return f"(NOT {sql})" if test.negated else f"({sql})", test.parameters
+
+
+def _joined(parts: list[tuple[str, Parameters]], word: str, empty: str) -> tuple[str, Parameters]:
+    parameters = [value for _, values in parts for value in values]
+    return f"({word.join(sql for sql, _ in parts) or empty})", parameters
 
 
 def _marks(members: list[str | int | float]) -> str:

@@ -40,7 +40,13 @@ def portions(rows: Rows, size: int) -> Iterator[Rows]:
 
 def write(folder: Path, rows: Rows, sequence: int = 3, size: int = 4) -> Manifest:
     return snapshot.write(
-        folder, fingerprint="f", dim=DIM, sequence=sequence, rows=portions(rows, size), queries=NO_QUERIES
+        folder,
+        name=snapshot.new_name(sequence),
+        fingerprint="f",
+        dim=DIM,
+        sequence=sequence,
+        rows=portions(rows, size),
+        queries=NO_QUERIES,
     )
 
 
@@ -107,7 +113,9 @@ def test_a_writer_that_fails_leaves_the_old_snapshot_and_nothing_else(tmp_path: 
         raise OSError(28, "No space left on device", "codes.f16")
 
     with pytest.raises(LibraryFull, match="disk is full"):
-        snapshot.write(tmp_path, fingerprint="f", dim=DIM, sequence=4, rows=broken(), queries=NO_QUERIES)
+        snapshot.write(
+            tmp_path, name=snapshot.new_name(4), fingerprint="f", dim=DIM, sequence=4, rows=broken(), queries=NO_QUERIES
+        )
     assert names(tmp_path) == [kept.name]
     opened = snapshot.open(tmp_path, fingerprint="f", dim=DIM)
     assert opened is not None
