@@ -137,7 +137,7 @@ def test_a_write_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = f"mount -t tmpfs -o size=600k none {disk}"
+    mount = f"mount -t tmpfs -o size=1m none {disk}"
     run = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     if not shutil.which("unshare") or subprocess.run([*run, mount], capture_output=True).returncode:
         pytest.skip("no disk of its own can be made here")
