@@ -5,7 +5,7 @@ beside it: clips go through the model one window at a time (batching sound gains
 whose activations are quantised would scale them over the batch), and the text model's batches are padded behind a mask.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -116,7 +116,7 @@ class Encoder:
     def segments(
         self, source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION
     ) -> Generator[EncodedSegment, None, float]:
-        """Yield the segments of a clip as they are encoded; silent stretches have none.
+        """Yield the segments of a clip as they are encoded: the windows of `encoders.windows.cut`, in its order.
 
         The generator returns the clip's duration in seconds (`duration = yield from encoder.segments(...)`).
 
@@ -125,9 +125,9 @@ class Encoder:
         """
         label = label_of(source, name)
         info = self.bundle.info
-        counted = _Counted(stream(source, name=name, max_duration=max_duration))
+        counted = _Counted(lambda: stream(source, name=name, max_duration=max_duration))
         silent = True
-        for window in cut(counted, info.win_dur, info.hop_dur):
+        for window in cut(counted.read, info.win_dur, info.hop_dur):
             silent = False
             check_heard(label, window.end - window.start, silent=False)
             encoded = self.embed_samples(window.samples)
@@ -179,14 +179,15 @@ def pool(segments: Iterable[EncodedSegment]) -> tuple[Vectors, Affect]:
 
 
 class _Counted:
-    """Pieces of sound on their way, and how many samples have passed."""
+    """A clip that can be read from its beginning, and how many of its samples have passed."""
 
-    def __init__(self, pieces: Iterable[Samples]) -> None:
-        self._pieces = pieces
+    def __init__(self, begin: Callable[[], Iterable[Samples]]) -> None:
+        self._begin = begin
         self.samples = 0
 
-    def __iter__(self) -> Iterator[Samples]:
-        for piece in self._pieces:
+    def read(self) -> Iterator[Samples]:
+        self.samples = 0
+        for piece in self._begin():
             self.samples += piece.size
             yield piece
 

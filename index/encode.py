@@ -14,7 +14,7 @@ def encode_clip(
     max_duration: float = DEFAULT_MAX_DURATION,
     visit: Callable[[EncodedSegment], None] | None = None,
 ) -> tuple[list[EncodedSegment], float]:
-    """Return the segments of a recording and its duration in seconds, silence at its end included.
+    """Return the segments of a recording, in order of time, and its duration in seconds, silence included.
 
     `visit` is called with each segment as soon as it is encoded; what it raises ends the encoding. Raises what
     `Encoder.segments` raises.
@@ -26,7 +26,7 @@ def encode_clip(
             segment = next(encoded)
         except StopIteration as end:
             duration: float = end.value
-            return segments, duration
+            return sorted(segments, key=lambda segment: segment.start), duration
         if visit:
             visit(segment)
         segments.append(segment)

@@ -65,7 +65,7 @@ def robustness_scores(
 def embed_samples(encoder: Encoder, samples: Samples) -> tuple[Vectors, Affect]:
     """What `Encoder.embed_clip` makes of a file that holds these samples. Raises AudioTooShort, AudioSilent."""
     segments = []
-    for window in cut([samples], encoder.bundle.info.win_dur, encoder.bundle.info.hop_dur):
+    for window in cut(lambda: [samples], encoder.bundle.info.win_dur, encoder.bundle.info.hop_dur):
         encoded = encoder.embed_samples(window.samples)
         affect = Affect(*encoded.affect[0].tolist())
         segments.append(EncodedSegment(window.start, window.end, encoded.embedding[0], affect))

@@ -84,7 +84,7 @@ def of_each(rows: Sequence[Row], work: Callable[[list[Samples]], T], title: str)
 
 def windows_of(path: Path) -> list[Samples]:
     """The windows of a clip that a bundle's library would hear; an AudioError where there are none."""
-    windows = [window.samples for window in cut(stream(path), WIN_DUR, HOP_DUR)]
+    windows = [window.samples for window in cut(lambda: stream(path), WIN_DUR, HOP_DUR)]
     if not windows:
         raise AudioSilent(f"{path} is silent: nothing in it is louder than -60 dB of full scale.")
     return windows

@@ -10,7 +10,7 @@ from model_export.errors import CorpusError
 from model_export.export import example_speech, validation_speech
 from model_export.manifest import Row
 from tests.model_export.conftest import small_towers
-from tests.sounds import media, voice
+from tests.sounds import media, speech, voice
 
 
 def row(path: Path, emotion: str = "anger", speaker: str = "c-1", valence: float = 2.0) -> Row:
@@ -18,7 +18,8 @@ def row(path: Path, emotion: str = "anger", speaker: str = "c-1", valence: float
 
 
 def speak(path: Path, seconds: float = 0.6, seed: int = 0) -> Path:
-    path.write_bytes(media(voice(seconds, pitch=100 + 20 * seed, seed=seed)))
+    sound = voice(seconds, pitch=100 + 20 * seed, seed=seed) if seconds < 4 else speech(seconds)
+    path.write_bytes(media(sound))
     return path
 
 
