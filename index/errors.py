@@ -54,6 +54,12 @@ class LibraryReadOnly(LibraryError):
     code: ClassVar[str] = "library-read-only"
 
 
+class LibraryAway(LibraryError):
+    """The server that keeps the library does not answer."""
+
+    code: ClassVar[str] = "library-away"
+
+
 class LibraryFull(LibraryError):
     """The disk has no room for the change."""
 

@@ -1,10 +1,11 @@
-"""The store: what is added is found, what is deleted is gone, and what is wrong is refused."""
+"""The store, of every kind: what is added is found, what is deleted is gone, and what is wrong is refused.
+
+Every test here runs against every kind of store. `test_store_congruence` compares their answers.
+"""
 
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,15 @@ from index.errors import (
     MetadataError,
     QueryError,
 )
-from index.local.library import LocalStore
 from index.records import Hit, Metadata
+from index.store import Store
 from tests.index import making
+from tests.index.conftest import KINDS
+
+pytestmark = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[LocalStore]:
-    with LocalStore.create(tmp_path / "library", making.bundle()) as store:
-        yield store
-
-
-def fill(store: LocalStore, counts: list[int], seed: int = 0) -> dict[str, making.Vectors]:
+def fill(store: Store, counts: list[int], seed: int = 0) -> dict[str, making.Vectors]:
     """Add a clip for each count, with so many segments; return the clips' embeddings by id."""
     rng = np.random.default_rng(seed)
     held = {}
@@ -59,7 +57,7 @@ def scan(held: dict[str, making.Vectors], query: making.Vectors, *, by_clip: boo
     return kept
 
 
-def test_a_clip_comes_back_as_it_was_added(store: LocalStore) -> None:
+def test_a_clip_comes_back_as_it_was_added(store: Store) -> None:
     vectors = making.unit(np.random.default_rng(0), 3)
     metadata: Metadata = {"speaker": "03", "take": 2, "gain": -1.5, "acted": True, "note": None, "ключ 'x\"": "日本"}
     new = making.clip(1, metadata, duration=6.0)
@@ -90,8 +88,21 @@ def test_hits_bring_their_embeddings_when_asked(store: LocalStore) -> None:
         assert (hit.embedding == held[hit.clip.id][round(hit.start / 1.5)]).all()
 
 
+def test_hits_bring_their_embeddings_when_asked(store: Store) -> None:
+    held = fill(store, [3, 1, 2])
+    query = making.unit(np.random.default_rng(1), 1)[0]
+    bare = store.search(query, k=10, group_by_clip=False)
+    assert {hit.embedding is None for hit in bare} == {True}
+    full = store.search(query, k=10, group_by_clip=False, embeddings=True)
+    assert full == bare
+    for hit in full:
+        assert hit.embedding is not None
+        assert hit.embedding.dtype == np.float32
+        assert (hit.embedding == held[hit.clip.id][round(hit.start / 1.5)]).all()
+
+
 @pytest.mark.parametrize("by_clip", [True, False])
-def test_search_agrees_with_a_scan_over_everything(store: LocalStore, by_clip: bool) -> None:
+def test_search_agrees_with_a_scan_over_everything(store: Store, by_clip: bool) -> None:
     held = fill(store, [1, 4, 9, 2, 30, 1, 1, 5] * 5)
     for seed in range(5):
         query = making.unit(np.random.default_rng(100 + seed), 1)[0]
@@ -105,7 +116,7 @@ def test_search_agrees_with_a_scan_over_everything(store: LocalStore, by_clip: b
 
 
 @pytest.mark.parametrize("by_clip", [True, False])
-def test_pages_fit_together(store: LocalStore, by_clip: bool) -> None:
+def test_pages_fit_together(store: Store, by_clip: bool) -> None:
     rng = np.random.default_rng(0)
     same_vectors = making.unit(rng, 4)  # the same sound in every clip: everything ties
     for number in range(30):
@@ -120,7 +131,7 @@ def test_pages_fit_together(store: LocalStore, by_clip: bool) -> None:
     assert [hit.clip.id for hit in whole][:30] == sorted(hit.clip.id for hit in whole[:30])
 
 
-def test_a_filter_holds_inside_the_search(store: LocalStore) -> None:
+def test_a_filter_holds_inside_the_search(store: Store) -> None:
     held = fill(store, [3] * 200)
     query = making.unit(np.random.default_rng(5), 1)[0]
     order = [clip for clip, _, _ in scan(held, query, by_clip=True)]
@@ -131,7 +142,7 @@ def test_a_filter_holds_inside_the_search(store: LocalStore) -> None:
         assert [hit.clip.id for hit in hits] == [clip for clip in order if clip in kept][:10]
 
 
-def test_excluded_clips_are_left_out_of_the_search(store: LocalStore) -> None:
+def test_excluded_clips_are_left_out_of_the_search(store: Store) -> None:
     held = fill(store, [2] * 12)
     query = making.unit(np.random.default_rng(5), 1)[0]
     order = [clip for clip, _, _ in scan(held, query, by_clip=True)]
@@ -139,13 +150,13 @@ def test_excluded_clips_are_left_out_of_the_search(store: LocalStore) -> None:
     assert [hit.clip.id for hit in hits] == order[3:8]
 
 
-def test_an_empty_library_has_no_hits(store: LocalStore) -> None:
+def test_an_empty_library_has_no_hits(store: Store) -> None:
     assert store.search(np.ones(making.DIM, np.float32), k=3) == []
     assert store.clips() == []
     assert store.count() == (0, 0, 0.0)
 
 
-def test_a_score_is_a_cosine_whatever_the_length_of_the_query(store: LocalStore) -> None:
+def test_a_score_is_a_cosine_whatever_the_length_of_the_query(store: Store) -> None:
     held = fill(store, [1])
     vector = next(iter(held.values()))[0]
     for length in (1e-3, 1.0, 1e6):
@@ -154,7 +165,7 @@ def test_a_score_is_a_cosine_whatever_the_length_of_the_query(store: LocalStore)
         assert hit.score <= 1.0
 
 
-def test_added_and_deleted_clips_are_seen_by_the_next_search(store: LocalStore) -> None:
+def test_added_and_deleted_clips_are_seen_by_the_next_search(store: Store) -> None:
     vectors = making.unit(np.random.default_rng(0), 3)
     query = vectors[0]
     for number, vector in enumerate(vectors):
@@ -167,7 +178,7 @@ def test_added_and_deleted_clips_are_seen_by_the_next_search(store: LocalStore) 
     assert len(store.search(query, k=9)) == 3
 
 
-def test_the_same_content_again_is_an_update(store: LocalStore) -> None:
+def test_the_same_content_again_is_an_update(store: Store) -> None:
     vectors = making.unit(np.random.default_rng(0), 2)
     first = store.add(making.clip(1, {"a": 1}), making.segments(vectors))
     moved = replace(making.clip(1), name="new.wav", path="/elsewhere/new.wav")
@@ -179,7 +190,7 @@ def test_the_same_content_again_is_an_update(store: LocalStore) -> None:
     assert len(store.search(vectors[0], k=9, group_by_clip=False)) == 2
 
 
-def test_update_changes_what_is_given(store: LocalStore) -> None:
+def test_update_changes_what_is_given(store: Store) -> None:
     clip = store.add(making.clip(1, {"a": 1, "b": 2}), making.segments(making.unit(np.random.default_rng(0), 1)))
     assert store.update(clip.id, metadata={"b": "x"}).metadata == {"b": "x"}
     assert store.update(clip.id, name="n").metadata == {"b": "x"}
@@ -189,7 +200,7 @@ def test_update_changes_what_is_given(store: LocalStore) -> None:
         store.update("0" * 16, name="n")
 
 
-def test_the_pages_of_the_list_are_in_the_order_of_adding(store: LocalStore) -> None:
+def test_the_pages_of_the_list_are_in_the_order_of_adding(store: Store) -> None:
     fill(store, [1] * 7)
     assert [clip.metadata["number"] for clip in store.clips(offset=2, limit=3)] == [2, 3, 4]
     assert store.clips(offset=7) == []
@@ -197,13 +208,13 @@ def test_the_pages_of_the_list_are_in_the_order_of_adding(store: LocalStore) -> 
         store.clips(offset=-1)
 
 
-def test_what_is_not_there_is_named(store: LocalStore) -> None:
+def test_what_is_not_there_is_named(store: Store) -> None:
     for method in (store.get, store.segments, store.delete):
         with pytest.raises(ClipNotFound, match="'nowhere'"):
             method("nowhere")
 
 
-def test_two_files_with_one_id_are_told_apart(store: LocalStore) -> None:
+def test_two_files_with_one_id_are_told_apart(store: Store) -> None:
     vectors = making.segments(making.unit(np.random.default_rng(0), 1))
     new = making.clip(1)
     store.add(new, vectors)
@@ -223,7 +234,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_query_never_reaches_the_search(store: LocalStore, case: str) -> None:
+def test_a_bad_query_never_reaches_the_search(store: Store, case: str) -> None:
     vector, message = BAD[case]
     fill(store, [2])
     with pytest.raises(EmbeddingError, match=message):
@@ -231,7 +242,7 @@ def test_a_bad_query_never_reaches_the_search(store: LocalStore, case: str) -> N
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_embedding_is_refused_and_nothing_is_kept_of_its_clip(store: LocalStore, case: str) -> None:
+def test_a_bad_embedding_is_refused_and_nothing_is_kept_of_its_clip(store: Store, case: str) -> None:
     vector, message = BAD[case]
     good = making.segments(making.unit(np.random.default_rng(0), 2))
     bad = replace(good[1], embedding=np.asarray(vector))
@@ -241,7 +252,7 @@ def test_a_bad_embedding_is_refused_and_nothing_is_kept_of_its_clip(store: Local
     assert store.verify() == []
 
 
-def test_other_bad_clips_are_refused(store: LocalStore) -> None:
+def test_other_bad_clips_are_refused(store: Store) -> None:
     good = making.segments(making.unit(np.random.default_rng(0), 1))
     with pytest.raises(EmbeddingError, match="at least one segment"):
         store.add(making.clip(1), [])
@@ -270,7 +281,7 @@ def test_other_bad_clips_are_refused(store: LocalStore) -> None:
         ({str(n): n for n in range(257)}, "257 fields"),
     ],
 )
-def test_metadata_that_cannot_be_kept_is_refused(store: LocalStore, metadata: dict[Any, Any], message: str) -> None:
+def test_metadata_that_cannot_be_kept_is_refused(store: Store, metadata: dict[Any, Any], message: str) -> None:
     segments = making.segments(making.unit(np.random.default_rng(0), 1))
     new = making.clip(1)
     with pytest.raises(MetadataError, match=message):
@@ -281,7 +292,7 @@ def test_metadata_that_cannot_be_kept_is_refused(store: LocalStore, metadata: di
     assert store.get(new.id).metadata == {}
 
 
-def test_options_outside_their_range_are_refused(store: LocalStore) -> None:
+def test_options_outside_their_range_are_refused(store: Store) -> None:
     query = np.ones(making.DIM, np.float32)
     for options in ({"k": 0}, {"k": 1, "offset": -1}, {"k": 1, "min_score": float("nan")}):
         with pytest.raises(QueryError):
@@ -290,23 +301,7 @@ def test_options_outside_their_range_are_refused(store: LocalStore) -> None:
         store.search(query, k=1, filter=filters.parse({"x": {}}))
 
 
-def test_paths_inside_the_library_move_with_it(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    new = making.clip(1)
-    with LocalStore.create(here, making.bundle()) as store:
-        inside = store.audio / f"{new.id}.wav"
-        inside.write_bytes(b"sound")
-        added = store.add(replace(new, path=str(inside)), making.segments(making.unit(np.random.default_rng(0), 1)))
-        assert added.path == str(inside)
-        assert store.verify() == []
-    here.rename(there)
-    with LocalStore.open(there, making.bundle()) as store:
-        assert store.get(new.id).path == str(there / "audio" / f"{new.id}.wav")
-        store.delete(new.id)
-        assert list(store.audio.iterdir()) == []
-
-
-def test_threads_may_share_a_store(store: LocalStore) -> None:
+def test_threads_may_share_a_store(store: Store) -> None:
     """Writers and readers on one store: every add is there afterwards, and no search sees half a clip."""
     rng = np.random.default_rng(0)
     fill(store, [3] * 5, seed=9)
@@ -348,8 +343,7 @@ def test_threads_may_share_a_store(store: LocalStore) -> None:
     assert [drift for drift in store.verify() if drift.kind != "audio"] == []
 
 
-def test_a_closed_store_says_so(tmp_path: Path) -> None:
-    store = LocalStore.create(tmp_path, making.bundle())
+def test_a_closed_store_says_so(store: Store, address: str) -> None:
     store.close()
-    with pytest.raises(LibraryError, match=re.escape(f"{tmp_path} has been closed")):
+    with pytest.raises(LibraryError, match=re.escape(f"{address} has been closed")):
         store.count()
