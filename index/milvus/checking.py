@@ -1,4 +1,4 @@
-"""A library in Milvus: its statistics, the checks of `verify`, and the sweep of what killed processes left behind.
+"""A library in Milvus: its statistics, the checks of `verify`, and what killed processes left behind.
 
 Clips and segments are read side by side in the order of the clips' ids, so that little is held however large the
 library is. What looks wrong is looked at once more: another process may just have been changing it.
@@ -47,14 +47,19 @@ def verify(connection: Connection) -> list[Drift]:
     return [drift for kind, check in checks for drift in _named(kind, check(connection))]
 
 
-def sweep(connection: Connection) -> int:
-    """Remove the segments that no clip has and that no process can still be adding; return how many there were.
+def left_behind(connection: Connection) -> Iterator[Row]:
+    """Yield the rows of segments that no clip has and that no process can still be adding, with their ids.
 
     The clocks of the machines that add clips must agree to within an hour.
     """
-    ids = [row["id"] for row in _left_behind(connection)]
-    connection.delete(connection.address.segments, ids)
-    return len(ids)
+    limit = edition_before(GRACE)
+    for stored, rows in _joined(connection, ()):
+        edition = stored.edition if stored else ""
+        old = [row for row in rows if row["edition"] != edition and row["edition"] < limit]
+        if old:
+            # Clips and segments were not read at the same moment: what the clip names now is what counts.
+            now = _edition(connection, old[0]["clip"])
+            yield from (row for row in old if row["edition"] != now)
 
 
 def _joined(connection: Connection, columns: tuple[str, ...]) -> Iterator[tuple[Stored | None, list[Row]]]:
@@ -118,24 +123,13 @@ def _searched(connection: Connection) -> Iterator[str]:
         wrong = [row for row in rows if row["edition"] == stored.edition and not _agrees(row, expected)]
         if wrong and _holds(connection, stored):
             yield f"clip {stored.clip.id}: {len(wrong)} of its segments are searched with other metadata than it has"
-    left = sum(1 for _ in _left_behind(connection))
+    left = sum(1 for _ in left_behind(connection))
     if left:
         yield f"{left} segments belong to no clip (an interrupted write left them behind); `index compact` removes them"
 
 
 def _agrees(row: Row, expected: Row) -> bool:
     return all(row[column] == value for column, value in expected.items())
-
-
-def _left_behind(connection: Connection) -> Iterator[Row]:
-    limit = edition_before(GRACE)
-    for stored, rows in _joined(connection, ()):
-        edition = stored.edition if stored else ""
-        old = [row for row in rows if row["edition"] != edition and row["edition"] < limit]
-        if old:
-            # Clips and segments were not read at the same moment: what the clip names now is what counts.
-            now = _edition(connection, old[0]["clip"])
-            yield from (row for row in old if row["edition"] != now)
 
 
 def _holds(connection: Connection, stored: Stored) -> bool:

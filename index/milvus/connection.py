@@ -89,14 +89,14 @@ class Connection:
     timeout: float
     closed: bool = field(default=False, init=False)
 
-    def query(self, collection: str, expression: str, fields: Sequence[str]) -> list[Row]:
-        """Return all rows that an expression is true of, which must not be more than MAX_ROWS."""
+    def query(self, collection: str, expression: str, fields: Sequence[str], limit: int = MAX_ROWS) -> list[Row]:
+        """Return rows that an expression is true of: all of them, where there are not more than `limit`."""
         with self.answering():
             rows: list[Row] = self.client.query(
                 collection,
                 filter=expression,
                 output_fields=list(fields),
-                limit=MAX_ROWS,
+                limit=limit,
                 consistency_level=STRONG,
                 timeout=self.timeout,
             )
@@ -107,6 +107,10 @@ class Connection:
         for some in portions(ids):
             quoted = ", ".join(f'"{one}"' for one in some)
             yield from self.query(collection, f"id in [{quoted}]", fields)
+
+    def any(self, collection: str, expression: str) -> bool:
+        """Say whether an expression is true of any row."""
+        return bool(self.query(collection, expression, ("id",), 1))
 
     def every(self, collection: str, expression: str, fields: Sequence[str], size: int = 8192) -> Iterator[Row]:
         """Yield all rows that an expression is true of, however many, in the order of their ids."""

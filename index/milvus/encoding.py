@@ -5,7 +5,7 @@ makes of a missing key, whole numbers beyond 2**53 lose their last digits, and a
 text of the expression. So nothing of metadata is ever compared as such:
 
 - `tokens` are fixed-length hashes of (key, type, value), of (key, type) and of (key): whether a field equals
-  something, is of a type, or has a value at all is whether a token is among a row's tokens.
+  something, is of a type, has a value or is there at all is whether a token is among a row's tokens.
 - `ranges` maps a hash of (key, type) to a text that orders as the value does, exactly: see `sortable`.
 
 All that reaches an expression is made of letters, digits, `-` and `_`.
@@ -41,6 +41,11 @@ def type_of(value: str | int | float | bool) -> Type:
             return "text"
 
 
+def field_token(key: str) -> str:
+    """Return the token of a row that has the metadata field `key`, be it null."""
+    return _digest("field", key)
+
+
 def has_token(key: str) -> str:
     """Return the token of a row whose metadata field `key` has a value."""
     return _digest("has", key)
@@ -65,6 +70,7 @@ def tokens(metadata: Mapping[str, JsonScalar]) -> list[str]:
     """Return all tokens of a clip's metadata, in one order whatever the order of its fields."""
     found = []
     for key, value in metadata.items():
+        found.append(field_token(key))
         if value is not None:
             found += [has_token(key), type_token(key, type_of(value)), value_token(key, value)]
     return sorted(found)
@@ -110,9 +116,9 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def path_key(path: str) -> str:
-    """Return what a clip is found by where its path is known."""
-    return _digest("path", path)
+def name_key(text: str) -> str:
+    """Return what stands for a text, such as a path, that is only ever looked for as a whole."""
+    return _digest("name", text)
 
 
 def _canonical(value: str | int | float | bool) -> str:

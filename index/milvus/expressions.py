@@ -5,6 +5,7 @@ negation of "is over 5" is "is at most 5, or is no number". Every expression is 
 whatever the server makes of a JSON key that is not there.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -24,6 +25,11 @@ _OPPOSITE: Final = {"gt": "<=", "gte": "<", "lt": ">=", "lte": ">"}
 def compile_filter(condition: Filter | None) -> str:
     """Return the expression that is true of the rows of clips that a filter keeps."""
     return EVERYTHING if condition is None else f"{EVERYTHING} and {_compiled(condition, wanted=True)}"
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text can be a clip's id; others are looked for nowhere."""
+    return re.fullmatch("[0-9a-f]{16}", text) is not None
 
 
 def one_of(column: str, texts: Iterable[str], *, wanted: bool = True) -> str:

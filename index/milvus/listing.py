@@ -8,8 +8,9 @@ rows between them are read and put in order.
 import time
 from typing import Final, NamedTuple
 
+from index.milvus import reading
 from index.milvus.connection import Connection
-from index.milvus.rows import CLIP, Stored, read_clip
+from index.milvus.rows import Stored
 
 _SLACK: Final = 500  # rows that may be read on either side of a page: fewer do not pay for another count
 _LATEST: Final = 2**53  # microseconds since 1970: the year 2255
@@ -49,5 +50,5 @@ def page(connection: Connection, condition: str, offset: int, limit: int) -> lis
     between = f"({condition}) and added > {low.at} and added <= {high.at}"
     order = sorted((row["added"], row["id"]) for row in connection.every(clips, between, ("id", "added")))
     ids = [clip for _, clip in order[offset - low.clips :][:limit]]
-    found = {row["id"]: read_clip(row) for row in connection.by_id(clips, ids, CLIP)}
+    found = reading.clips(connection, ids)
     return [found[clip] for clip in ids if clip in found]  # one deleted meanwhile is left out

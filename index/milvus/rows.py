@@ -14,9 +14,9 @@ from encoders.encoder import EncodedSegment
 from index.errors import MetadataError
 from index.milvus import encoding, schema
 from index.milvus.connection import Row
-from index.records import Clip, JsonScalar
+from index.records import Clip, Stamp
 
-CLIP: Final = ("id", "edition", "record", "segments", "duration", "valence", "arousal", "added")
+CLIP: Final = ("id", "edition", "record", "path", "segments", "duration", "valence", "arousal", "added")
 SEGMENT: Final = ("id", "starts_at", "ends_at", "segment_valence", "segment_arousal", "embedding")
 
 
@@ -43,10 +43,43 @@ def segment_ids(stored: Stored) -> list[str]:
     return [_segment_id(stored.clip.id, stored.edition, place) for place in range(stored.clip.segments)]
 
 
-def read_clip(row: Row) -> Stored:
+def stamp_id(clip: str) -> str:
+    """Return the id of the row of a clip's stamp."""
+    return f"{clip}-stamp"
+
+
+def stamp_row(clip: str, path_key: str, stamp: Stamp) -> Row:
+    """Return the row of the stamp of the file at that path, a clip's."""
+    return schema.own_row(stamp_id(clip), {"clip": clip, "size": stamp.size, "mtime_ns": stamp.mtime_ns}, path_key)
+
+
+def read_stamps(rows: Iterable[Row]) -> dict[tuple[str, str], Stamp]:
+    """Return the stamps among some rows, by the clip and the hash of the path that they are of."""
+    found = {}
+    for row in rows:
+        if row["added"] == schema.OWN:
+            record = json.loads(row["record"])
+            found[record["clip"], row["path"]] = Stamp(record["size"], record["mtime_ns"])
+    return found
+
+
+def way_row(way: str) -> Row:
+    """Return the row of a way in which clips are cut into segments from now on."""
+    return schema.own_row(f"way-{encoding.name_key(way)}", {"way": way, "since": time.time_ns()})
+
+
+def read_clips(rows: Iterable[Row]) -> dict[str, Stored]:
+    """Return the clips of rows that have the columns CLIP, with the stamps among them, by their ids."""
+    rows = list(rows)
+    stamps = read_stamps(rows)
+    return {
+        row["id"]: read_clip(row, stamps.get((row["id"], row["path"]))) for row in rows if row["added"] != schema.OWN
+    }
+
+
+def read_clip(row: Row, stamp: Stamp | None = None) -> Stored:
     """Return the clip of a row that has the columns CLIP."""
     record = json.loads(row["record"])
-    metadata: dict[str, JsonScalar] = record["metadata"]
     clip = Clip(
         id=row["id"],
         name=record["name"],
@@ -54,9 +87,10 @@ def read_clip(row: Row) -> Stored:
         sha256=record["sha256"],
         duration=row["duration"],
         added_at=encoding.moment(row["added"]),
-        metadata=metadata,
+        metadata=record["metadata"],
         affect=Affect(row["valence"], row["arousal"]),
         segments=row["segments"],
+        stamp=stamp,
     )
     return Stored(clip, row["edition"])
 
@@ -87,11 +121,16 @@ def clip_row(stored: Stored) -> Row:
         "id": clip.id,
         "edition": stored.edition,
         "record": _fitting(json.dumps(record, ensure_ascii=False), schema.MAX_TEXT, clip),
-        "path": encoding.path_key(clip.path),
+        "path": path_key(clip),
         "segments": clip.segments,
         "affect": [float(value) for value in clip.affect],
         **filtered(clip),
     }
+
+
+def path_key(clip: Clip) -> str:
+    """Return what a clip's row is found by where its path is known."""
+    return encoding.name_key(clip.path)
 
 
 def segment_rows(stored: Stored, segments: Sequence[EncodedSegment]) -> Iterator[Row]:

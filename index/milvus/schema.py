@@ -17,9 +17,13 @@ Segments, one row each:
 Both have what filters look at, the same for a clip and for all its segments: `duration`, `valence`, `arousal`,
 `added`, `name`, `tokens` and `ranges` (see `encoding`).
 
-The clips' collection also has the library's own row, `id` "library", `added` -1; its record is which bundle made
-the library, and when. It is written last: a library without it was interrupted while it was made, and making it
-again completes it.
+The clips' collection also has rows of the library's own, with `added` -1:
+
+    "library"            in its record, which bundle made the library, and when. It is written last: a library
+                         without it was interrupted while it was made, and making it again completes it.
+    way-HASH             a way in which clips were cut into segments, and since when
+    CLIP-stamp           what a clip's file looked like; it counts while `path` is the clip's. Beside the clip's row
+                         and not in it, for a clip's row must only be written together with a new edition.
 """
 
 import json
@@ -31,7 +35,8 @@ from index.errors import LibraryError, LibraryInvalid, LibraryNewer
 from index.milvus.connection import STRONG, Connection, Row
 
 FORMAT: Final = 1
-LIBRARY: Final = "library"  # the id of the library's own row; no clip's id is of this length
+LIBRARY: Final = "library"
+OWN: Final = -1  # the `added` of the library's own rows
 
 MAX_TEXT: Final = 65_535  # bytes of a text, of Milvus' own limits
 MAX_JSON: Final = 65_536
@@ -70,7 +75,7 @@ def create(connection: Connection, properties: dict[str, str]) -> None:
     _make(connection, connection.address.segments, _segments(connection, dim), (_EMBEDDING, _CLIP, *_COLUMNS))
     _make(connection, connection.address.clips, _clips(connection), (_AFFECT, *_COLUMNS))
     if not list(connection.by_id(connection.address.clips, [LIBRARY], ["record"])):
-        connection.write(connection.address.clips, [_own_row(properties)])
+        connection.write(connection.address.clips, [own_row(LIBRARY, {**properties, "format": str(FORMAT)})])
 
 
 def properties(connection: Connection) -> dict[str, str]:
@@ -96,18 +101,19 @@ def properties(connection: Connection) -> dict[str, str]:
     return found
 
 
-def _own_row(properties: dict[str, str]) -> Row:
+def own_row(id: str, record: Mapping[str, str | int], path: str = "") -> Row:
+    """Return a row of the library's own."""
     return {
-        "id": LIBRARY,
+        "id": id,
         "edition": "",
-        "record": json.dumps({**properties, "format": str(FORMAT)}),
-        "path": "",
+        "record": json.dumps(record),
+        "path": path,
         "segments": 0,
-        "affect": [1.0, 1.0],
+        "affect": [0.0, 0.0],
         "duration": 0.0,
         "valence": 0.0,
         "arousal": 0.0,
-        "added": -1,
+        "added": OWN,
         "name": "",
         "tokens": [],
         "ranges": {},
@@ -156,7 +162,7 @@ def _has(connection: Connection, name: str) -> bool:
 def _clips(connection: Connection) -> Any:
     from pymilvus import DataType
 
-    schema = _schema(connection, "the clips", id_chars=16)
+    schema = _schema(connection, "the clips", id_chars=64)
     schema.add_field("record", DataType.VARCHAR, max_length=MAX_TEXT)
     schema.add_field("path", DataType.VARCHAR, max_length=_TOKEN_CHARS)
     schema.add_field("segments", DataType.INT64)

@@ -8,7 +8,7 @@ Candidates are asked for until there are enough: those that belong to no clip (s
 last one do not count, and with `by_clip` a clip counts once. What has been found is left out of the next request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.affect import Affect
+from index.milvus import reading
 from index.milvus.connection import Connection, Row
 from index.milvus.expressions import one_of
 from index.milvus.rows import Stored
@@ -29,19 +30,17 @@ _ROUNDING: Final = 2e-6  # two servers' scores of one vector may differ by so mu
 _COLUMNS: Final = ("id", "clip", "edition", "starts_at", "ends_at", "segment_valence", "segment_arousal", "embedding")
 
 Vector = npt.NDArray[np.float32]
-Lookup = Callable[[list[str]], Mapping[str, Stored]]
 
 
 @dataclass
 class Search:
-    """One search. `condition` is an expression; `lookup` returns those of some clips that the library has."""
+    """One search; `condition` is an expression. Its hits have their embeddings."""
 
     connection: Connection
     query: Vector
     condition: str
     by_clip: bool
     min_score: float | None
-    lookup: Lookup
 
     _hits: list[tuple[Hit, str]] = field(default_factory=list, init=False)  # with the segments' row ids
     _dead: dict[str, str] = field(default_factory=dict, init=False)  # editions that do not hold: of which clips
@@ -51,7 +50,7 @@ class Search:
         hits: list[Hit] = []
         for _ in range(_ATTEMPTS):
             hits = self._best(count)
-            now = self.lookup(sorted(set(self._dead.values())))
+            now = reading.clips(self.connection, sorted(set(self._dead.values())))
             if not any(clip in now and now[clip].edition == edition for edition, clip in self._dead.items()):
                 break
             # An edition was on its way when it was met, and holds by now: its clip must not be missed.
@@ -75,7 +74,7 @@ class Search:
         lowest = rows[-1]["distance"] if rows else 0.0
         if self.min_score is not None and lowest < self.min_score - _ROUNDING:
             exhausted = True
-        clips = self.lookup(sorted({row["clip"] for row in rows}))
+        clips = reading.clips(self.connection, sorted({row["clip"] for row in rows}))
         alive = [row for row in rows if row["clip"] in clips and clips[row["clip"]].edition == row["edition"]]
         if len(alive) < len(rows):
             # Left behind, or replaced since: then its clip's new edition is there already. Look again.
@@ -106,9 +105,10 @@ class Search:
     def _take(self, rows: list[Row], clips: Mapping[str, Stored]) -> None:
         if not rows:
             return
-        embeddings = np.array([row["embedding"] for row in rows], np.float64)
+        embeddings = np.array([row["embedding"] for row in rows], np.float32)
         # A sum over each row by itself: unlike a matrix product, the same for the same row in any company.
-        scores = np.clip((embeddings * self.query.astype(np.float64)).sum(axis=1).astype(np.float32), -1, 1)
+        products = embeddings.astype(np.float64) * self.query.astype(np.float64)
+        scores = products.sum(axis=1).astype(np.float32).clip(-1, 1)
         found = [
             (
                 Hit(
@@ -117,10 +117,11 @@ class Search:
                     row["ends_at"],
                     Affect(row["segment_valence"], row["segment_arousal"]),
                     score,
+                    embedding,
                 ),
                 row["id"],
             )
-            for row, score in zip(rows, scores.tolist(), strict=True)
+            for row, score, embedding in zip(rows, scores.tolist(), embeddings, strict=True)
         ]
         found.sort(key=lambda item: _order(item[0]))
         if self.by_clip:

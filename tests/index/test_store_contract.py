@@ -75,19 +75,6 @@ def test_a_clip_comes_back_as_it_was_added(store: Store) -> None:
     assert store.has([new.id, "0" * 16]) == {new.id}
 
 
-def test_hits_bring_their_embeddings_when_asked(store: LocalStore) -> None:
-    held = fill(store, [3, 1, 2])
-    query = making.unit(np.random.default_rng(1), 1)[0]
-    bare = store.search(query, k=10, group_by_clip=False)
-    assert {hit.embedding is None for hit in bare} == {True}
-    full = store.search(query, k=10, group_by_clip=False, embeddings=True)
-    assert full == bare
-    for hit in full:
-        assert hit.embedding is not None
-        assert hit.embedding.dtype == np.float32
-        assert (hit.embedding == held[hit.clip.id][round(hit.start / 1.5)]).all()
-
-
 def test_hits_bring_their_embeddings_when_asked(store: Store) -> None:
     held = fill(store, [3, 1, 2])
     query = making.unit(np.random.default_rng(1), 1)[0]
