@@ -49,8 +49,10 @@ def test_what_is_no_library_is_named(tmp_path: Path) -> None:
             open_store(file, bundle=making.bundle(), create=create)
     with pytest.raises(LibraryReadOnly, match="cannot make a library"):
         open_store(file / "below", bundle=making.bundle(), create=True)
-    with pytest.raises(LibraryError, match="not in milvus"):
-        open_store("milvus://host:19530/clips", bundle=making.bundle())
+    with pytest.raises(
+        LibraryError, match=r"in folders and in Milvus, not in postgres\. Give .*milvus://HOST:PORT/NAME"
+    ):
+        open_store("postgres://host:5432/clips", bundle=making.bundle())
     assert not (tmp_path / "nowhere").exists()
 
 
