@@ -32,14 +32,6 @@ class Scan:
         scores, rows = self.index.search(query[np.newaxis], count, params=parameters)
         return rows[0], scores[0]
 
-    def scores(self, query: Floats, rows: Ints) -> Floats:
-        """Return the scores of the given rows, in their order."""
-        chosen = scan(self.codes[rows])
-        places, scores = chosen.top(query, len(rows))
-        result = np.empty(len(rows), np.float32)
-        result[places] = scores
-        return result
-
 
 @dataclass(frozen=True, eq=False)
 class Selector:
@@ -49,10 +41,10 @@ class Selector:
     bits: npt.NDArray[np.uint8]
 
 
-def scan(codes: Codes) -> Scan:
-    """Return the exact scan over codes [n, dim]."""
+def scan(codes: Codes, metric: int = faiss.METRIC_INNER_PRODUCT) -> Scan:
+    """Return the exact scan over codes [n, dim], by inner product or another of FAISS' metrics."""
     codes = np.ascontiguousarray(codes)
-    index = empty(codes.shape[1])
+    index = faiss.IndexScalarQuantizer(codes.shape[1], faiss.ScalarQuantizer.QT_fp16, metric)
     if len(codes):
         data = codes.reshape(-1).view(np.uint8)
         # FAISS asks for an owner to keep alive; that of an empty vector is none, for it is we who keep the codes.
@@ -61,11 +53,6 @@ def scan(codes: Codes) -> Scan:
         index.codes = view
         index.ntotal = len(codes)
     return Scan(codes, index)
-
-
-def empty(dim: int) -> faiss.IndexScalarQuantizer:
-    """Return an index of float16 codes that holds none yet."""
-    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
 
 def selector(mask: Mask) -> Selector:

@@ -12,13 +12,17 @@ from typing import NamedTuple, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from index.local.approximate import Approximate, Effort
 from index.local.catalog import Rows
 from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector
 from index.local.snapshot import Snapshot
 
 T = TypeVar("T", np.float16, np.int64, np.uint64, np.float64, np.bool_)
 
-_GATHERED = 0.02  # under this share of the rows, copying them out is faster than testing every row against a mask
+_GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
+_SCANNED = 0.2  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
+_DEPTH = 2  # candidates for each hit: the last of them are as likely to be missed as found
+_EXACTLY = 8  # rows for each candidate: with fewer, looking for candidates saves nothing
 
 
 class Top(NamedTuple):
@@ -33,7 +37,7 @@ class Top(NamedTuple):
 class Part:
     """The columns are a `Snapshot`'s, but for the end of `firsts`, the row that each clip begins with.
 
-    `alive` says of each clip whether it is still there.
+    `alive` says of each clip whether it is still there. Only a part that is never added to has an approximate index.
     """
 
     scan: Scan
@@ -43,6 +47,7 @@ class Part:
     ids: npt.NDArray[np.uint64]
     firsts: Ints
     alive: Mask
+    approximate: Approximate | None = None
 
     @classmethod
     def empty(cls, dim: int) -> Self:
@@ -62,13 +67,14 @@ class Part:
     def of(cls, snapshot: Snapshot) -> Self:
         """Return a snapshot's segments, all of them alive."""
         return cls(
-            scan(snapshot.codes),
+            snapshot.scan,
             snapshot.segments,
             snapshot.starts,
             snapshot.clips,
             snapshot.ids,
             snapshot.offsets[:-1],
             np.ones(len(snapshot.clips), np.bool_),
+            snapshot.approximate,
         )
 
     @cached_property
@@ -121,19 +127,40 @@ class Part:
         return np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.firsts[places] - ends + lengths, lengths)
 
     def top(self, query: Floats, count: int, wanted: Mask | None) -> Top:
-        """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more."""
+        """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more.
+
+        An approximate index may return more, and may miss some of them, but never returns fewer than there are.
+        """
         available = self.count if wanted is None else self.size(wanted)
         if not available:
             return Top(np.empty(0, np.int64), np.empty(0, np.float32), complete=True)
+        if self.approximate is not None:
+            effort = _stepped(self.approximate.effort, count)
+            if _EXACTLY * effort.candidates < available:
+                rows, scores = self.approximate.rank(query, self._candidates(query, effort, wanted, available))
+                depth = effort.candidates // _DEPTH
+                return Top(rows[:depth], scores[:depth], complete=False)
         count = min(count, available)
-        if wanted is None:
-            return Top(*self.scan.top(query, count, self.living), complete=count == available)
-        chosen = wanted & self.alive
-        if available > _GATHERED * len(self.segments):
-            return Top(*self.scan.top(query, count, selector(self.mask(chosen))), complete=count == available)
-        rows = self.rows(chosen)
-        places, scores = scan(self.scan.codes[rows]).top(query, count)
-        return Top(rows[places], scores, complete=count == available)
+        if wanted is not None and available <= _GATHERED * len(self.segments):
+            rows = self.rows(wanted & self.alive)
+            places, scores = scan(self.scan.codes[rows]).top(query, count)
+            return Top(rows[places], scores, complete=count == available)
+        return Top(*self.scan.top(query, count, self._selector(wanted)), complete=count == available)
+
+    def _candidates(self, query: Floats, effort: Effort, wanted: Mask | None, available: int) -> Ints:
+        """Return the rows of at least as many candidates as the effort says; there are so many."""
+        assert self.approximate is not None
+        share = available / len(self.segments)
+        if wanted is None or share > _SCANNED:
+            wider = effort._replace(probes=int(np.ceil(effort.probes / share)))
+            rows = self.approximate.look(query, wider, self._selector(wanted))
+            if len(rows) == effort.candidates:
+                return rows
+        chosen = self.alive if wanted is None else wanted & self.alive
+        return self.approximate.look_at(query, self.rows(chosen), effort.candidates)
+
+    def _selector(self, wanted: Mask | None) -> Selector | None:
+        return self.living if wanted is None else selector(self.mask(wanted & self.alive))
 
     def added(self, rows: Rows) -> Self:
         """Return the part with these segments behind its own."""
@@ -168,6 +195,14 @@ class Part:
             firsts=np.cumsum(lengths) - lengths,
             alive=np.ones(len(lengths), np.bool_),
         )
+
+
+def _stepped(effort: Effort, count: int) -> Effort:
+    """Return the effort for `count` hits. It grows in steps, so that what comes first is the same for many counts."""
+    factor = 1
+    while factor * effort.candidates < _DEPTH * count:
+        factor *= 4
+    return Effort(effort.probes * factor, effort.candidates * factor)
 
 
 def _appended(column: npt.NDArray[T], values: npt.NDArray[T]) -> npt.NDArray[T]:

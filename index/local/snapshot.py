@@ -7,7 +7,7 @@
       segments.npy, starts.npy     of each segment: its row number, its start in seconds
       clips.npy, ids.npy           of each clip, ascending by row number: row number, id as a number
       offsets.npy                  where each clip's segments begin; one more than there are clips
-      index.faiss                  the approximate index, where there is one (`index.local.approximate`)
+      index.faiss, reduced.f16     the approximate index, where there is one (`index.local.approximate`)
 
 It is derived and may always be lost: the catalog has everything. What it must never be is wrong. It is written into a
 folder of its own, every file is flushed to the disk, and only then does `current.json` name it, by a rename; a
@@ -32,23 +32,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from index.errors import LibraryBusy, LibraryError, LibraryFull, LibraryReadOnly
+from index.local import choice
+from index.local.approximate import Approximate, Effort, build
 from index.local.catalog import Rows
-from index.local.codes import Codes, Floats, Ints
+from index.local.codes import Codes, Floats, Ints, Scan, scan
+from index.local.tuning import exact_latency, tune
 
 FORMAT: Final = 1
 FOLDER: Final = "snapshots"
 RECALL: Final = 0.95
+FEWEST_QUERIES: Final = 16
 
 _CURRENT: Final = "current.json"
 _MANIFEST: Final = "manifest.json"
 _CODES: Final = "codes.f16"
+_INDEX: Final = "index.faiss"
+_REDUCED: Final = "reduced.f16"
 _COLUMNS: Final = {
     "segments": np.dtype("<i8"),
     "starts": np.dtype("<f8"),
@@ -80,8 +86,9 @@ class Manifest(BaseModel):
     """What a snapshot is.
 
     `sequence` is the catalog's last change that is in it, `last_segment` the highest row number of its segments (0
-    without any), `count` how many there are. `recall` (recall@10 against the exact scan) and `latency_ms` (median,
-    one thread) are those measured when it was written; None for an exact index of a library that nobody queried.
+    without any), `count` how many there are. `reason` says why the index is of this kind. `recall` (recall@10 against
+    the exact scan, which has 1) and `latency_ms` (median, one thread) are those of text queries when it was written;
+    the latency is None where there were no queries to measure it with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,17 +102,17 @@ class Manifest(BaseModel):
     count: int = Field(ge=0)
     clips: int = Field(ge=0)
     kind: Literal["exact", "ivf"]
-    parameters: dict[str, int | float] = Field(default_factory=dict)
-    reason: str = ""
-    recall: float | None = None
-    latency_ms: float | None = None
+    parameters: dict[str, int | float]
+    reason: str
+    recall: float
+    latency_ms: float | None
     created_at: datetime
     files: dict[str, File]
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A snapshot, open. `codes` are mapped; the file is let go of with the last reference to it.
+    """A snapshot, open. Its codes are mapped; the file is let go of with the last reference to them.
 
     `segments` and `starts` are a segment's each; clip i has the row number `clips[i]`, the id `ids[i]` (as a number)
     and the rows `offsets[i]` up to `offsets[i + 1]`.
@@ -113,12 +120,18 @@ class Snapshot:
 
     folder: Path
     manifest: Manifest
-    codes: Codes
+    scan: Scan
     segments: Ints
     starts: npt.NDArray[np.float64]
     clips: Ints
     ids: npt.NDArray[np.uint64]
     offsets: Ints
+    approximate: Approximate | None
+
+    @property
+    def codes(self) -> Codes:
+        """The embeddings, float16 [n, dim]."""
+        return self.scan.codes
 
     def damage(self) -> list[str]:
         """Read every file and say of each whose checksum is wrong that it is damaged."""
@@ -151,15 +164,15 @@ def write(
     queries: Floats,
     budget: int | None = None,
     recall: float = RECALL,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, part: None,
 ) -> Manifest:
     """Write a snapshot of the library in `folder`, make it the current one, and remove those before it.
 
     `name` is a `new_name`.
     `rows` are all segments in the order of their row numbers, as they are after the change `sequence`; they are
-    streamed. `queries` (unit vectors of prompts, float32 [q, dim]; none are as good as nothing, then the index is
-    exact) is what an approximate index is tuned with, to `recall`. `budget` is the memory in bytes that searching may
-    take. `progress` is told what is done, and the part of it that is done, 0..1.
+    streamed. `queries` (unit vectors of prompts, float32 [q, dim]) are what an approximate index is tuned with, to
+    `recall`; with fewer than FEWEST_QUERIES the index is exact. `budget` is the memory in bytes that searching may
+    take (`index.local.choice`). `progress` is told what is done, and how much of all that is, 0..1.
 
     Raises LibraryBusy where another process is at it, LibraryFull, LibraryReadOnly, LibraryError.
     """
@@ -173,6 +186,7 @@ def write(
             try:
                 files = _Files(own)
                 last, count, clips = _columns(files, dim, rows, progress)
+                made = _indexed(files, count, dim, queries, budget, recall, progress)
                 manifest = Manifest(
                     name=name,
                     fingerprint=fingerprint,
@@ -181,7 +195,11 @@ def write(
                     last_segment=last,
                     count=count,
                     clips=clips,
-                    kind="exact",
+                    kind=made.kind,
+                    parameters=made.parameters,
+                    reason=made.reason,
+                    recall=made.recall,
+                    latency_ms=made.latency_ms,
                     created_at=datetime.now(UTC),
                     files=files.written,
                 )
@@ -249,7 +267,10 @@ def _opened(snapshots: Path, current: bytes, fingerprint: str, dim: int) -> Snap
         size = (folder / name).stat().st_size
         if size != file.bytes:
             raise SnapshotUnusable(f"{folder / name} has {size:,} bytes instead of {file.bytes:,}")
-    codes = _mapped(folder / _CODES, manifest)
+    shape = manifest.count, manifest.dim
+    if manifest.files[_CODES].bytes != 2 * shape[0] * shape[1]:
+        raise SnapshotUnusable(f"{folder / _CODES} is not {shape[0]:,} x {shape[1]} float16 numbers")
+    codes = scan(_mapped(folder / _CODES, shape, scattered=manifest.kind != "exact"))
     opened = Snapshot(
         folder,
         manifest,
@@ -259,6 +280,7 @@ def _opened(snapshots: Path, current: bytes, fingerprint: str, dim: int) -> Snap
         clips=_column(folder, manifest, "clips"),
         ids=_column(folder, manifest, "ids"),
         offsets=_column(folder, manifest, "offsets"),
+        approximate=None if manifest.kind == "exact" else _approximate(folder, manifest, codes),
     )
     if len(opened.segments) != manifest.count or len(opened.offsets) != manifest.clips + 1:
         raise SnapshotUnusable(f"{folder}: its columns do not fit its manifest")
@@ -283,15 +305,19 @@ def _manifest(snapshots: Path, current: bytes) -> Manifest:
         raise SnapshotUnusable(f"{path} is of another format ({where}: {problem['msg']})") from None
 
 
-def _mapped(path: Path, manifest: Manifest) -> Codes:
-    shape = manifest.count, manifest.dim
-    if manifest.files[_CODES].bytes != 2 * shape[0] * shape[1]:
-        raise SnapshotUnusable(f"{path} is not {shape[0]:,} x {shape[1]} float16 numbers")
-    if not manifest.count:
+def _approximate(folder: Path, manifest: Manifest, codes: Scan) -> Approximate:
+    reduced = np.frombuffer(_checked(folder / _REDUCED, manifest), "<f2").reshape(manifest.count, -1)
+    index = np.frombuffer(_checked(folder / _INDEX, manifest), np.uint8)
+    effort = Effort(int(manifest.parameters["probes"]), int(manifest.parameters["candidates"]))
+    return Approximate.of(codes, reduced, index, effort)
+
+
+def _mapped(path: Path, shape: tuple[int, int], *, scattered: bool) -> Codes:
+    if not shape[0]:
         return np.empty(shape, np.float16)
     with path.open("rb") as file:
         pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    if manifest.kind != "exact":
+    if scattered:
         pages.madvise(mmap.MADV_RANDOM)
     return np.frombuffer(pages, "<f2").reshape(shape)
 
@@ -309,7 +335,37 @@ def _checked(path: Path, manifest: Manifest) -> bytes:
     return content
 
 
-def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress | None) -> tuple[int, int, int]:
+class _Index(NamedTuple):
+    kind: choice.Kind
+    reason: str
+    recall: float
+    latency_ms: float | None
+    parameters: dict[str, int | float]
+
+
+def _indexed(
+    files: "_Files", count: int, dim: int, queries: Floats, budget: int | None, recall: float, progress: Progress
+) -> _Index:
+    """Build, tune and write the index that suits; the codes are there."""
+    plan = choice.choose(count, dim, budget)
+    reason = plan.reason
+    codes = _mapped(files.folder / _CODES, (count, dim), scattered=False)
+    if plan.kind == "ivf" and len(queries) < FEWEST_QUERIES:
+        reason = f"an approximate index needs prompts to be tuned with, {FEWEST_QUERIES} at least; {len(queries)} came"
+    elif plan.kind == "ivf":
+        index = build(codes, int(plan.parameters["cells"]), int(plan.parameters["most_values"]), progress)
+        tuned = tune(index, queries, recall)
+        if tuned is not None:
+            files.put(_INDEX, index.serialized().tobytes())
+            files.put(_REDUCED, index.reduced.codes.tobytes())
+            values = index.reduced.codes.shape[1]
+            found = {"cells": index.cells.nlist, "values": values, **tuned.effort._asdict()}
+            return _Index("ivf", reason, tuned.recall, tuned.latency_ms, found)
+        reason = f"no approximate index of these {count:,} segments reaches a recall of {recall:g} on text queries"
+    return _Index("exact", reason, 1.0, exact_latency(scan(codes), queries), {})
+
+
+def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress) -> tuple[int, int, int]:
     """Write codes and columns; return the last segment's row number and how many segments and clips there are."""
     parts: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in _COLUMNS}
     count, last_clip = 0, -1
@@ -324,8 +380,7 @@ def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress
             parts["offsets"].append(first + count)
             count += len(some.segments)
             last_clip = int(some.clips[-1]) if len(some.clips) else last_clip
-            if progress is not None:
-                progress(f"{count:,} segments written", 0.0)
+            progress(f"{count:,} segments written", 0.0)
     parts["offsets"].append(np.array([count]))
     columns = {name: np.concatenate([np.empty(0, kind), *parts[name]]).astype(kind) for name, kind in _COLUMNS.items()}
     for name, column in columns.items():

@@ -83,7 +83,8 @@ class Vectors:
     def memory(self) -> Memory:
         """What searching takes."""
         main, tail = self._parts
-        return Memory(main.scan.codes.nbytes, 0, main.bytes, tail.scan.codes.nbytes + tail.bytes)
+        index = 0 if main.approximate is None else main.approximate.memory
+        return Memory(main.scan.codes.nbytes, index, main.bytes, tail.scan.codes.nbytes + tail.bytes)
 
     @property
     def tail(self) -> int:
@@ -136,7 +137,7 @@ class Vectors:
         parts = self._parts
         wanted = [_wanted(part, allowed, excluded) for part in parts]
         found = _Found.none()
-        ask = max(_FIRST, 2 * count)
+        ask = max(_FIRST, count + 1)
         while len(found.scores) < count:
             tops = [part.top(query, ask, mask) for part, mask in zip(parts, wanted, strict=True)]
             exhausted = all(top.complete for top in tops)

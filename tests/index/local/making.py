@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from index.local.catalog import Rows
+from index.local.codes import scan
 from index.local.snapshot import Manifest, Snapshot
 
 
@@ -32,16 +33,21 @@ def snapshot_of(rows: Rows) -> Snapshot:
         count=len(rows.segments),
         clips=len(first),
         kind="exact",
+        parameters={},
+        reason="",
+        recall=1.0,
+        latency_ms=None,
         created_at=datetime.now(UTC),
         files={},
     )
     return Snapshot(
         Path("nowhere"),
         manifest,
-        rows.codes,
+        scan(rows.codes),
         rows.segments,
         rows.starts,
         rows.clips[first],
         rows.ids[first],
         np.append(first, len(rows.segments)),
+        None,
     )
