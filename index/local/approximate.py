@@ -54,9 +54,12 @@ class Approximate:
     @classmethod
     def of(cls, codes: Scan, reduced: Codes, index: npt.NDArray[np.uint8], effort: Effort) -> Self:
         """Put one together from what a snapshot holds; `index` are the bytes of `serialized`."""
-        chain = faiss.downcast_index(faiss.deserialize_index(index))
+        chain = faiss.deserialize_index(index)  # it owns all the others, and has to outlive them
+        assert isinstance(chain, faiss.IndexPreTransform)
         projection = faiss.downcast_VectorTransform(chain.chain.at(0))
         cells = faiss.downcast_index(chain.index)
+        assert isinstance(projection, faiss.LinearTransform)
+        assert isinstance(cells, faiss.IndexIVFScalarQuantizer)
         dim, values = projection.d_in, projection.d_out
         assert cells.metric_type == faiss.METRIC_L2
         assert (cells.ntotal, dim, values) == (len(codes.codes), codes.codes.shape[1], reduced.shape[1])
@@ -87,11 +90,13 @@ class Approximate:
 
     def look(self, query: Floats, effort: Effort, selector: Selector | None = None) -> Ints:
         """Return the rows of candidates among those selected, nearest first; `query` as the codes are, [dim]."""
-        parameters = faiss.SearchParametersIVF(nprobe=min(effort.probes, self.cells.nlist))
+        parameters = faiss.SearchParametersIVF()
+        parameters.nprobe = min(effort.probes, self.cells.nlist)
         if selector is not None:
             parameters.sel = selector.faiss
-        _, rows = self.cells.search(self.project(query)[np.newaxis], effort.candidates, params=parameters)
-        return rows[0][rows[0] >= 0]
+        _, found = self.cells.search(self.project(query)[np.newaxis], effort.candidates, params=parameters)
+        rows: Ints = found[0]
+        return rows[rows >= 0]
 
     def look_at(self, query: Floats, rows: Ints, candidates: int) -> Ints:
         """Return the rows of candidates among those given: a scan, for when there are not too many."""

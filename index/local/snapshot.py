@@ -24,7 +24,6 @@ import hashlib
 import io
 import json
 import mmap
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +31,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +42,7 @@ from index.local import choice
 from index.local.approximate import Approximate, Effort, build
 from index.local.catalog import Rows
 from index.local.codes import Codes, Floats, Ints, Scan, scan
+from index.local.files import File, Files, flush, sync
 from index.local.tuning import exact_latency, tune
 
 FORMAT: Final = 1
@@ -71,15 +71,6 @@ Progress = Callable[[str, float], None]
 
 class SnapshotUnusable(Exception):  # noqa: N818
     """There is a snapshot, but it may not be used; the message says why. The catalog has everything it had."""
-
-
-class File(BaseModel):
-    """A file of a snapshot."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Manifest(BaseModel):
@@ -164,19 +155,19 @@ def write(
     queries: Floats,
     budget: int | None = None,
     recall: float = RECALL,
-    progress: Progress = lambda done, part: None,
+    progress: Progress | None = None,
 ) -> Manifest:
     """Write a snapshot of the library in `folder`, make it the current one, and remove those before it.
 
-    `name` is a `new_name`.
-    `rows` are all segments in the order of their row numbers, as they are after the change `sequence`; they are
-    streamed. `queries` (unit vectors of prompts, float32 [q, dim]) are what an approximate index is tuned with, to
-    `recall`; with fewer than FEWEST_QUERIES the index is exact. `budget` is the memory in bytes that searching may
-    take (`index.local.choice`). `progress` is told what is done, and how much of all that is, 0..1.
+    `name` is a `new_name`. `rows` are all segments in the order of their row numbers, as they are after the change
+    `sequence`; they are streamed. `queries` (unit vectors of prompts, float32 [q, dim]) are what an approximate index
+    is tuned with, to `recall`; with fewer than FEWEST_QUERIES the index is exact. `budget` is the memory in bytes that
+    searching may take (`index.local.choice`). `progress` is told what is done, and how much of all that is, 0..1.
 
     Raises LibraryBusy where another process is at it, LibraryFull, LibraryReadOnly, LibraryError.
     """
     snapshots = folder / FOLDER
+    tell: Progress = progress or (lambda done, part: None)
     try:
         snapshots.mkdir(exist_ok=True)
         with _alone(snapshots):
@@ -184,9 +175,9 @@ def write(
             own = snapshots / name
             own.mkdir()
             try:
-                files = _Files(own)
-                last, count, clips = _columns(files, dim, rows, progress)
-                made = _indexed(files, count, dim, queries, budget, recall, progress)
+                files = Files(own)
+                last, count, clips = _columns(files, dim, rows, tell)
+                made = _indexed(files, count, dim, queries, budget, recall, tell)
                 manifest = Manifest(
                     name=name,
                     fingerprint=fingerprint,
@@ -205,8 +196,8 @@ def write(
                 )
                 text = manifest.model_dump_json(indent=2).encode()
                 files.put(_MANIFEST, text)
-                _sync(own)
-                _sync(snapshots)
+                sync(own)
+                sync(snapshots)
                 _publish(snapshots, {"snapshot": name, "manifest": hashlib.sha256(text).hexdigest()})
             except BaseException:
                 shutil.rmtree(own, ignore_errors=True)
@@ -344,7 +335,7 @@ class _Index(NamedTuple):
 
 
 def _indexed(
-    files: "_Files", count: int, dim: int, queries: Floats, budget: int | None, recall: float, progress: Progress
+    files: Files, count: int, dim: int, queries: Floats, budget: int | None, recall: float, progress: Progress
 ) -> _Index:
     """Build, tune and write the index that suits; the codes are there."""
     plan = choice.choose(count, dim, budget)
@@ -365,7 +356,7 @@ def _indexed(
     return _Index("exact", reason, 1.0, exact_latency(scan(codes), queries), {})
 
 
-def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress) -> tuple[int, int, int]:
+def _columns(files: Files, dim: int, rows: Iterable[Rows], progress: Progress) -> tuple[int, int, int]:
     """Write codes and columns; return the last segment's row number and how many segments and clips there are."""
     parts: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in _COLUMNS}
     count, last_clip = 0, -1
@@ -391,41 +382,13 @@ def _columns(files: "_Files", dim: int, rows: Iterable[Rows], progress: Progress
     return int(segments[-1]) if count else 0, count, len(columns["clips"])
 
 
-class _Files:
-    """Files as they are written into a folder, each flushed to the disk, with their sizes and checksums."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.written: dict[str, File] = {}
-
-    @contextmanager
-    def new(self, name: str) -> Iterator[Callable[[bytes], None]]:
-        digest = hashlib.sha256()
-        size = 0
-        with (self.folder / name).open("xb") as file:
-
-            def add(content: bytes) -> None:
-                nonlocal size
-                file.write(content)
-                digest.update(content)
-                size += len(content)
-
-            yield add
-            _flush(file)
-        self.written[name] = File(bytes=size, sha256=digest.hexdigest())
-
-    def put(self, name: str, content: bytes) -> None:
-        with self.new(name) as add:
-            add(content)
-
-
 def _publish(snapshots: Path, current: dict[str, str]) -> None:
     temporary = snapshots / f"{_CURRENT}.new"
     with temporary.open("wb") as file:
         file.write(json.dumps(current).encode())
-        _flush(file)
+        flush(file)
     temporary.replace(snapshots / _CURRENT)
-    _sync(snapshots)
+    sync(snapshots)
 
 
 def _sweep(snapshots: Path) -> None:
@@ -449,19 +412,6 @@ def _alone(snapshots: Path) -> Iterator[None]:
                 f"another process is writing a snapshot of the library {snapshots.parent}. Wait for it to finish."
             ) from None
         yield
-
-
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _translated(folder: Path, error: OSError) -> LibraryError:

@@ -67,7 +67,7 @@ def exact_latency(codes: Scan, queries: Floats) -> float | None:
 def _sufficient(index: Approximate, queries: Floats, best: Ints, recall: float) -> list[Effort]:
     """Return, for each number of candidates, the fewest probes with which they reach the recall for sure."""
     probes = [2**power for power in range(int(np.log2(index.cells.nlist)) + 1)]
-    sufficient = []
+    sufficient: list[Effort] = []
     seen: dict[int, list[Ints]] = {}
     most = min(CANDIDATES[-1], len(index.codes.codes))
     for candidates in CANDIDATES:
