@@ -56,7 +56,7 @@ class Approximate:
         """Put one together from what a snapshot holds; `index` are the bytes of `serialized`."""
         chain = faiss.deserialize_index(index)  # it owns all the others, and has to outlive them
         assert isinstance(chain, faiss.IndexPreTransform)
-        projection = faiss.downcast_VectorTransform(chain.chain.at(0))
+        projection = faiss.downcast_VectorTransform(chain.chain.at(0))  # type: ignore[attr-defined]
         cells = faiss.downcast_index(chain.index)
         assert isinstance(projection, faiss.LinearTransform)
         assert isinstance(cells, faiss.IndexIVFScalarQuantizer)
