@@ -25,6 +25,7 @@ bundle's own prompts, through its text encoder.
 import argparse
 from collections.abc import Iterator
 from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,7 @@ def embed(encoder: Encoder, corpora: list[Path]) -> tuple[Floats, Ints]:
     count = 0
     for corpus in corpora:
         for recording in recordings(corpus):
-            for window in cut(iter([recording]), info.win_dur, info.hop_dur):
+            for window in cut(partial(iter, [recording]), info.win_dur, info.hop_dur):
                 if window.end - window.start >= info.win_dur / 2:
                     rows.append(encoder.embed_samples(window.samples).embedding[0])
                     numbers.append(count)

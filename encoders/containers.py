@@ -69,6 +69,15 @@ def frames(source: Source, label: str, max_duration: float) -> Iterator[av.Audio
             yield from _decoded(container, track, declared, label)
 
 
+def length(source: Source, label: str) -> float | None:
+    """Return the seconds of sound that the header declares, a guess where it does not count; None for neither.
+
+    Nothing is decoded. Raises AudioNotFound, AudioEmpty, AudioUnreadable, AudioNoTrack, AudioTruncated.
+    """
+    with _file(source, label) as file, _container(file, label) as container:
+        return _declared(container, _track(container, label))
+
+
 def too_long(label: str, max_duration: float, duration: float | None = None) -> str:
     """Word the message for a clip that is too long; durations in seconds."""
     found = "longer than that" if duration is None else f"{duration:,.0f} s long"

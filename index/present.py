@@ -39,6 +39,7 @@ def build_json(report: BuildReport) -> dict[str, Any]:
         "added": report.added,
         "updated": report.updated,
         "skipped": report.skipped,
+        "replaced": report.replaced,
         "failed": [{"name": item.name, "message": item.message} for item in report.failed],
         "seconds": round(report.seconds, 3),
         "interrupted": report.interrupted,
@@ -47,8 +48,9 @@ def build_json(report: BuildReport) -> dict[str, Any]:
 
 def print_build(report: BuildReport) -> None:
     """Print a build's report in a line."""
+    replaced = f"{report.replaced} removed (their files hold another recording now), " if report.replaced else ""
     print(
-        f"{report.added} added, {report.updated} updated, {report.skipped} there already, "
+        f"{report.added} added, {report.updated} updated, {report.skipped} there already, {replaced}"
         f"{len(report.failed)} failed, in {report.seconds:.1f} s"
     )
 
@@ -133,10 +135,9 @@ def compaction_json(made: Compaction) -> dict[str, Any]:
 
 def print_compaction(made: Compaction) -> None:
     """Print what a compaction made."""
-    size = "" if made.bytes is None else f"{made.bytes / 1e6:,.1f} MB, "
     print(
         f"{made.segments:,} segments of {made.clips:,} clips, {made.changes:,} changes folded in, "
-        f"{size}in {made.seconds:.1f} s"
+        f"{made.bytes / 1e6:,.1f} MB, in {made.seconds:.1f} s"
     )
     print(_index_line(made))
     if made.reason:
@@ -227,16 +228,14 @@ def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
     yield "clips", f"{info.counts.clips:,}"
     yield "segments", f"{info.counts.segments:,} of {info.dim} values"
     yield "sound", f"{info.counts.seconds / 3600:.2f} hours"
-    yield "on disk", "not known" if info.bytes is None else f"{info.bytes / 1e6:,.1f} MB"
+    yield "on disk", f"{info.bytes / 1e6:,.1f} MB"
     yield "valence 1..7", _bars(info.valence)
     yield "arousal 1..7", _bars(info.arousal)
     index = info.index
     yield "index", _index_line(index)
     if index.reason:
         yield "why", index.reason
-    if info.kind == "local":
-        parts = [f"{part} {size / 1e6:,.1f} MB" for part, size in index.memory.items() if size]
-        yield "memory", ", ".join(parts) or "none"
+    yield "memory", ", ".join(f"{part} {size / 1e6:,.1f} MB" for part, size in index.memory.items() if size) or "none"
     if index.made_at is not None:
         yield "snapshot", f"{index.made_at:%Y-%m-%d %H:%M} UTC; since then {index.changes:,} changes"
     if index.tail:

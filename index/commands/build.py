@@ -12,9 +12,9 @@ from index import build as building
 from index import present
 from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar, steps_bar
 from index.errors import LibraryError
-from index.open import open_store
 from index.prompts import PromptBank
 from index.store import Store
+from index.unmade import open_later
 
 
 def build(
@@ -40,16 +40,18 @@ def build(
     max_duration: DurationOption = DEFAULT_MAX_DURATION,
     as_json: JsonOption = False,
 ) -> None:
-    """Add recordings to a library, made first where there is none. What is there already is not encoded again.
+    """Add recordings to a library, made where there is none yet. What is there already is not encoded again.
+
+    A file that was replaced by another recording replaces its clip. Several builds may add to one library at once.
 
     Where much was added, the library is compacted at the end (see `emotionrank index compact`).
     """
     encoder = Encoder.load(bundle, threads=1)
-    with open_store(library, bundle=encoder.bundle, create=True) as store:
+    with open_later(library, encoder.bundle) as target:
         with progress_bar("clips") as bar:
-            report = building.build(store, encoder, sources, threads=threads, max_duration=max_duration, progress=bar)
-        if not report.interrupted and store.outgrown():
-            _compact(store, encoder)
+            report = building.build(target, encoder, sources, threads=threads, max_duration=max_duration, progress=bar)
+        if target.store and not report.interrupted and target.store.outgrown():
+            _compact(target.store, encoder)
     present.list_failures(report.failed)
     if as_json:
         present.print_json(present.build_json(report))

@@ -1,9 +1,10 @@
 """What the library's commands share: their common options, and the bars of progress."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -16,7 +17,6 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -45,6 +45,9 @@ DurationOption = Annotated[
 ]
 
 
+_LONG: Final = 60.0  # seconds
+
+
 class _Rate(ProgressColumn):
     """How many are done in a second."""
 
@@ -52,27 +55,46 @@ class _Rate(ProgressColumn):
         return Text("-- /s" if task.speed is None else f"{task.speed:.1f} /s")
 
 
+def in_time(seconds: float) -> str:
+    """Return a time that is only known roughly as people say it."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Any]:
-    """Show a bar on stderr, where that is a terminal; yield what a build reports its progress to."""
+    """Show a bar on stderr, where that is a terminal; yield what a build reports its progress to.
+
+    What a long build is expected to take is said before it, terminal or not.
+    """
     console = Console(stderr=True)
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
         _Rate(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[note]}"),
         console=console,
         disable=not console.is_terminal,
         speed_estimate_period=60,
     )
     with bar:
-        task = bar.add_task("", total=None, note="")
+        task = bar.add_task("", total=None, note="", left="")
+        said = False
 
         def show(progress: building.Progress) -> None:
+            nonlocal said
+            if not said and progress.seconds_left and progress.seconds_left >= _LONG:
+                expected = (
+                    f"{progress.new:,} of {progress.total:,} recordings are new: {in_time(progress.seconds_left)}"
+                )
+                print(expected, file=sys.stderr)
+            said = True
             note = f"{progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.total, note=note)
+            left = f"{in_time(progress.seconds_left)} left" if progress.seconds_left else ""
+            bar.update(task, completed=progress.done, total=progress.total, note=note, left=left)
 
         yield show
 

@@ -1,5 +1,6 @@
 """The batch build: what is added, skipped, updated and refused, on real sound with the real encoders."""
 
+import json
 import os
 import signal
 import subprocess
@@ -36,6 +37,13 @@ def speak(folder: Path, count: int, seconds: float = 0.5, first: int = 0) -> lis
     for number, file in enumerate(files, start=first):
         file.write_bytes(sounds.media(sounds.voice(seconds, pitch=100 + number, seed=number)))
     return files
+
+
+def age(*files: Path, seconds: float = 60) -> None:
+    """Let files have been changed so long ago that their stamps can be relied on."""
+    for file in files:
+        then = file.stat().st_mtime_ns - round(seconds * 1e9)
+        os.utime(file, ns=(then, then))
 
 
 def outcome(report: BuildReport) -> tuple[int, int, int, int]:
@@ -145,8 +153,10 @@ def test_progress_ends_at_the_total(tmp_path: Path, store: LocalStore, encoder: 
     (folder / "empty.wav").write_bytes(b"")
     seen: list[Progress] = []
     build(store, encoder, [folder], threads=3, progress=seen.append)
-    assert seen[-1] == Progress(done=6, total=6, failed=1)
+    assert seen[-1] == Progress(done=6, total=6, failed=1, new=6, seconds_left=0)
     assert [step.done for step in seen] == sorted(step.done for step in seen)
+    build(store, encoder, [folder], threads=3, progress=seen.append)
+    assert seen[-1].new == 6  # files that were made a moment ago have no stamp that could be relied on
 
 
 def test_a_long_recording_has_segments_all_along(tmp_path: Path, store: LocalStore, encoder: Encoder) -> None:
@@ -271,12 +281,22 @@ def test_two_builds_at_once_both_succeed(tmp_path: Path, encoder: Encoder) -> No
     folder, library = tmp_path / "sound", tmp_path / "library"
     speak(folder, 10)
     children = [
-        subprocess.Popen(command(library, folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command(library, folder), "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
+    reports = []
     for child in children:
         output, errors = child.communicate(timeout=100)
         assert (child.returncode, errors) == (0, ""), output
+        reports.append(json.loads(output))
+    assert sum(report["added"] for report in reports) == 10
+    assert [report["added"] + report["skipped"] for report in reports] == [10, 10]
     with LocalStore.open(library, encoder.bundle) as store:
         assert store.count().clips == 10
         assert store.verify() == []

@@ -1,1 +1,0 @@
-"""Tests of the Milvus store's own parts."""
