@@ -24,8 +24,8 @@ bundle's own prompts, through its text encoder.
 
 import argparse
 from collections.abc import Iterator
-from itertools import pairwise
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 

@@ -135,9 +135,10 @@ def compaction_json(made: Compaction) -> dict[str, Any]:
 
 def print_compaction(made: Compaction) -> None:
     """Print what a compaction made."""
+    size = "" if made.bytes is None else f"{made.bytes / 1e6:,.1f} MB, "
     print(
         f"{made.segments:,} segments of {made.clips:,} clips, {made.changes:,} changes folded in, "
-        f"{made.bytes / 1e6:,.1f} MB, in {made.seconds:.1f} s"
+        f"{size}in {made.seconds:.1f} s"
     )
     print(_index_line(made))
     if made.reason:
@@ -228,14 +229,16 @@ def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
     yield "clips", f"{info.counts.clips:,}"
     yield "segments", f"{info.counts.segments:,} of {info.dim} values"
     yield "sound", f"{info.counts.seconds / 3600:.2f} hours"
-    yield "on disk", f"{info.bytes / 1e6:,.1f} MB"
+    yield "on disk", "not known" if info.bytes is None else f"{info.bytes / 1e6:,.1f} MB"
     yield "valence 1..7", _bars(info.valence)
     yield "arousal 1..7", _bars(info.arousal)
     index = info.index
     yield "index", _index_line(index)
     if index.reason:
         yield "why", index.reason
-    yield "memory", ", ".join(f"{part} {size / 1e6:,.1f} MB" for part, size in index.memory.items() if size) or "none"
+    if info.kind == "local":
+        parts = [f"{part} {size / 1e6:,.1f} MB" for part, size in index.memory.items() if size]
+        yield "memory", ", ".join(parts) or "none"
     if index.made_at is not None:
         yield "snapshot", f"{index.made_at:%Y-%m-%d %H:%M} UTC; since then {index.changes:,} changes"
     if index.tail:

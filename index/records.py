@@ -132,8 +132,9 @@ class IndexInfo:
 class LibraryInfo:
     """What a library is.
 
-    `bytes` is its size on disk; `valence` and `arousal` count clips in six equal bins from 1 to 7. `segmentation`
-    names the ways in which its clips were cut into segments (see `encoders.windows`), the oldest first.
+    `bytes` is its size on disk, None where its server does not say; `valence` and `arousal` count clips in six
+    equal bins from 1 to 7. `segmentation` names the ways in which its clips were cut into segments (see
+    `encoders.windows`), the oldest first.
     """
 
     address: str
@@ -144,7 +145,7 @@ class LibraryInfo:
     dim: int
     created_at: datetime
     counts: Counts
-    bytes: int
+    bytes: int | None
     valence: tuple[int, ...]
     arousal: tuple[int, ...]
     index: IndexInfo
@@ -153,7 +154,7 @@ class LibraryInfo:
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What a compaction made: a snapshot of so many segments and clips, `bytes` on disk.
+    """What a compaction made: a snapshot of so many segments and clips, `bytes` on disk (None: not known).
 
     `changes` is how many changes went into it. `kind` to `latency_ms` are as in `IndexInfo`.
     """
@@ -166,7 +167,7 @@ class Compaction:
     reason: str
     recall: float | None
     latency_ms: float | None
-    bytes: int
+    bytes: int | None
     seconds: float
 
 

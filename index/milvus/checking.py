@@ -4,7 +4,8 @@ Clips and segments are read side by side in the order of the clips' ids, so that
 library is. What looks wrong is looked at once more: another process may just have been changing it.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Iterator
 from itertools import groupby, islice, pairwise
 from pathlib import Path
 from typing import Final, Literal
@@ -12,11 +13,12 @@ from typing import Final, Literal
 import numpy as np
 
 from encoders.affect import HIGH, LOW
+from index.milvus import reading
 from index.milvus.connection import Connection, Row
 from index.milvus.expressions import EVERYTHING
 from index.milvus.rows import CLIP, Stored, edition_before, filtered, read_clip, segment_ids
 from index.milvus.schema import FILTERED
-from index.records import Drift, DriftKind
+from index.records import Drift, DriftKind, Stamp
 
 BINS: Final = 6
 GRACE: Final = 3600.0  # seconds after which an edition that no clip names is not on its way any more
@@ -35,16 +37,26 @@ def histogram(connection: Connection, axis: Literal["valence", "arousal"]) -> tu
     return tuple(upper - lower for lower, upper in pairwise(below))
 
 
-def verify(connection: Connection) -> list[Drift]:
-    """Check the clips' rows against their segments', the embeddings, and that the audio files are there."""
-    checks: list[tuple[DriftKind, Callable[[Connection], Iterator[str]]]] = [
-        ("catalog", _records),
-        ("catalog", _filters),
-        ("embedding", _embeddings),
-        ("vectors", _searched),
-        ("audio", _audio),
+def verify(connection: Connection, *, audio: bool) -> list[Drift]:
+    """Check the clips' rows against their segments', the embeddings, and the audio files (`audio`: by reading them)."""
+    return [
+        *_named("catalog", _records(connection)),
+        *_named("catalog", _filters(connection)),
+        *_named("embedding", _embeddings(connection)),
+        *_named("vectors", _searched(connection)),
+        *_named("audio", _audio(connection, read=audio)),
     ]
-    return [drift for kind, check in checks for drift in _named(kind, check(connection))]
+
+
+def drifted(connection: Connection) -> Iterator[Stored]:
+    """Yield the clips whose segments filters take for others than the clip."""
+    for stored, rows in _joined(connection, FILTERED):
+        if stored is None:
+            continue
+        expected = filtered(stored.clip)
+        own = [row for row in rows if row["edition"] == stored.edition]
+        if not all(_agrees(row, expected) for row in own) and _holds(connection, stored):
+            yield stored
 
 
 def left_behind(connection: Connection) -> Iterator[Row]:
@@ -115,14 +127,8 @@ def _filters(connection: Connection) -> Iterator[str]:
 
 
 def _searched(connection: Connection) -> Iterator[str]:
-    """Look for segments that filters take for others than their clip's, and for those of no clip."""
-    for stored, rows in _joined(connection, FILTERED):
-        if stored is None:
-            continue
-        expected = filtered(stored.clip)
-        wrong = [row for row in rows if row["edition"] == stored.edition and not _agrees(row, expected)]
-        if wrong and _holds(connection, stored):
-            yield f"clip {stored.clip.id}: {len(wrong)} of its segments are searched with other metadata than it has"
+    for stored in drifted(connection):
+        yield f"clip {stored.clip.id}: its segments are searched with other metadata than it has"
     left = sum(1 for _ in left_behind(connection))
     if left:
         yield f"{left} segments belong to no clip (an interrupted write left them behind); `index compact` removes them"
@@ -142,11 +148,29 @@ def _edition(connection: Connection, clip: str) -> str:
     return str(rows[0]["edition"]) if rows else ""
 
 
-def _audio(connection: Connection) -> Iterator[str]:
-    for row in connection.every(connection.address.clips, EVERYTHING, CLIP, _SIZE):
-        clip = read_clip(row).clip
-        if not Path(clip.path).is_file():
-            yield f"clip {clip.id}: its file is not at {clip.path}"
+def _audio(connection: Connection, *, read: bool) -> Iterator[str]:
+    """Look for files that are gone or changed. One whose stamp is another is read; with `read`, every one is."""
+    ids = (row["id"] for row in connection.every(connection.address.clips, EVERYTHING, ("id",)))
+    while some := list(islice(ids, _SIZE)):
+        for stored in reading.clips(connection, some).values():
+            clip, file = stored.clip, Path(stored.clip.path)
+            if not file.is_file():
+                yield f"clip {clip.id}: its file is not at {file}"
+            elif (read or (clip.stamp is not None and clip.stamp != _stamp(file))) and _sha256(file) != clip.sha256:
+                yield f"clip {clip.id}: {file} is not the file that was added any more, or cannot be read"
+
+
+def _stamp(path: Path) -> Stamp:
+    state = path.stat()
+    return Stamp(state.st_size, state.st_mtime_ns)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _named(kind: DriftKind, messages: Iterator[str]) -> list[Drift]:

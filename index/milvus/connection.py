@@ -174,6 +174,11 @@ class Connection:
             with self.answering():
                 self.client.delete(collection, ids=list(some), timeout=self.timeout)
 
+    def compact(self, collection: str) -> None:
+        """Ask the server to merge what it stores, in its own time."""
+        with self.answering():
+            self.client.compact(collection, timeout=self.timeout)
+
     def close(self) -> None:
         """Let go of the connection; it is of no use afterwards."""
         if not self.closed:

@@ -58,7 +58,8 @@ class _Index:
     needed: bool = False
 
 
-_EMBEDDING: Final = _Index("embedding", "HNSW", {"metric_type": "IP", "params": {"M": 32, "efConstruction": 200}}, True)
+HNSW: Final = {"M": 32, "efConstruction": 200}
+_EMBEDDING: Final = _Index("embedding", "HNSW", {"metric_type": "IP", "params": HNSW}, True)
 _AFFECT: Final = _Index("affect", "FLAT", {"metric_type": "L2", "params": {}}, True)
 _CLIP: Final = _Index("clip", "INVERTED")
 _COLUMNS: Final = tuple(_Index(name, "INVERTED") for name in ("duration", "valence", "arousal", "added", "tokens"))
@@ -71,6 +72,7 @@ def exists(connection: Connection) -> bool:
 
 def create(connection: Connection, properties: dict[str, str]) -> None:
     """Make what is missing of a library. Of two processes that make it at once, one says what it is."""
+    check(connection)
     dim = int(properties["dim"])
     _make(connection, connection.address.segments, _segments(connection, dim), (_EMBEDDING, _CLIP, *_COLUMNS))
     _make(connection, connection.address.clips, _clips(connection), (_AFFECT, *_COLUMNS))
@@ -78,14 +80,23 @@ def create(connection: Connection, properties: dict[str, str]) -> None:
         connection.write(connection.address.clips, [own_row(LIBRARY, {**properties, "format": str(FORMAT)})])
 
 
+def check(connection: Connection) -> None:
+    """Check that the collections of these names are a library's, where there are any. Raises LibraryInvalid."""
+    for name in (connection.address.segments, connection.address.clips):
+        if not _has(connection, name):
+            continue
+        with connection.answering():
+            described = connection.client.describe_collection(name, timeout=connection.timeout)
+        if not {"edition", *FILTERED} <= {column["name"] for column in described["fields"]}:
+            raise LibraryInvalid(
+                f"{connection.address} is taken: the collection {name} is no library's. Use another NAME."
+            )
+
+
 def properties(connection: Connection) -> dict[str, str]:
     """Return what `create` wrote of the library. Raises LibraryInvalid, LibraryNewer."""
-    columns = _columns(connection, connection.address.clips)
-    if not {"id", "record", "edition"} <= columns:
-        raise LibraryInvalid(
-            f"{connection.address} is taken: its collection {connection.address.clips} is no library's. Use "
-            "another NAME."
-        )
+    check(connection)
+    load(connection, connection.address.clips)
     rows = list(connection.by_id(connection.address.clips, [LIBRARY], ["record"]))
     if not rows:
         raise LibraryInvalid(
@@ -204,9 +215,3 @@ def _schema(connection: Connection, what: str, id_chars: int) -> Any:
     )
     schema.add_field("ranges", DataType.JSON)
     return schema
-
-
-def _columns(connection: Connection, name: str) -> set[str]:
-    with connection.answering():
-        described = connection.client.describe_collection(name, timeout=connection.timeout)
-        return {str(column["name"]) for column in described["fields"]}

@@ -1,9 +1,11 @@
 """The Milvus store: `index.store.Store` over a Milvus server. See `index.milvus` for how a library lies there."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +15,7 @@ import numpy.typing as npt
 from encoders.bundle import Bundle
 from encoders.encoder import EncodedSegment
 from index import checks, facets
-from index.errors import LibraryNotFound
+from index.errors import LibraryError, LibraryNotFound
 from index.facets import Facet
 from index.filters import Filter
 from index.milvus import checking, listing, reading, schema
@@ -22,7 +24,20 @@ from index.milvus.expressions import compile_filter, is_id, one_of
 from index.milvus.rows import CLIP, read_clip
 from index.milvus.searching import Search
 from index.milvus.writing import Writer
-from index.records import Clip, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip, Stamp
+from index.records import (
+    Backup,
+    Clip,
+    Compaction,
+    Counts,
+    Drift,
+    Hit,
+    IndexInfo,
+    LibraryInfo,
+    Metadata,
+    NewClip,
+    Stamp,
+)
+from index.store import Progress
 
 
 class MilvusStore:
@@ -69,10 +84,9 @@ class MilvusStore:
 
     @classmethod
     def _opened(cls, connection: Connection, bundle: Bundle | None, *, read_only: bool) -> Self:
-        schema.load(connection, connection.address.segments)
-        schema.load(connection, connection.address.clips)
         properties = schema.properties(connection)
         checks.check_bundle(str(connection.address), properties, bundle)
+        schema.load(connection, connection.address.segments)
         return cls(connection, properties, read_only=read_only)
 
     @property
@@ -171,15 +185,76 @@ class MilvusStore:
             dim=self._dim,
             created_at=datetime.fromisoformat(self._properties["created_at"]),
             counts=self.count(),
-            bytes=0,
+            bytes=None,
             valence=checking.histogram(self._connection, "valence"),
             arousal=checking.histogram(self._connection, "arousal"),
+            index=IndexInfo(
+                kind="hnsw",
+                parameters=schema.HNSW,
+                reason="Milvus keeps the vectors and their index itself, in the memory of its query nodes",
+                recall=None,
+                latency_ms=None,
+                memory={},
+                made_at=None,
+                changes=None,
+                tail=None,
+                problem=None,
+            ),
             segmentation=reading.ways(self._connection),
         )
 
-    def verify(self) -> list[Drift]:
+    def verify(self, *, audio: bool = False) -> list[Drift]:
         """Check that every clip has just its segments, that their embeddings are sound, and its audio is there."""
-        return checking.verify(self._connection)
+        return checking.verify(self._connection, audio=audio)
+
+    def outgrown(self) -> bool:
+        """Say that compacting does not pay: Milvus does it by itself."""
+        return False
+
+    def compact(
+        self,
+        queries: npt.NDArray[np.float32] | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Remove what killed processes left behind, and ask Milvus to compact. `changes` is how much was removed."""
+        started = time.monotonic()
+        removed = self._writer.sweep()
+        self._connection.compact(self.address.segments)
+        counts = self.count()
+        return Compaction(
+            segments=counts.segments,
+            clips=counts.clips,
+            changes=removed,
+            kind="hnsw",
+            parameters=schema.HNSW,
+            reason="Milvus compacts and indexes by itself; removed were segments that no clip has",
+            recall=None,
+            latency_ms=None,
+            bytes=None,
+            seconds=time.monotonic() - started,
+        )
+
+    def rebuild(
+        self,
+        queries: npt.NDArray[np.float32] | None = None,
+        *,
+        memory: int | None = None,
+        recall: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Compaction:
+        """Write anew the segments of clips that are searched with other metadata than they have, and compact."""
+        self._writer.repair()
+        return self.compact()
+
+    def backup(self, target: Path, progress: Progress | None = None) -> Backup:
+        """Refuse: a library in Milvus is backed up by Milvus' own tools, or copied."""
+        raise LibraryError(
+            f"the library {self.address} lies in Milvus, which has its own backups. To copy it to a folder: "
+            f"emotionrank index copy {self.address} {target}"
+        )
 
     def close(self) -> None:
         """Let go of the library."""

@@ -1,7 +1,7 @@
 """Writes to a library in Milvus, each of them whole or not at all: see `index.milvus` for how."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from encoders.encoder import EncodedSegment
 from index import checks
-from index.errors import LibraryError, LibraryReadOnly
+from index.errors import ClipNotFound, LibraryError, LibraryReadOnly
 from index.milvus import checking, encoding, reading, rows
 from index.milvus.connection import Connection, Row
 from index.milvus.rows import Stored
@@ -70,6 +70,14 @@ class Writer:
             ids = [row["id"] for row in checking.left_behind(self._connection)]
             self._connection.delete(self._segments, ids)
             return len(ids)
+
+    def repair(self) -> int:
+        """Write anew the segments whose filter columns are not their clip's. Return of how many clips."""
+        drifted = [stored.clip.id for stored in checking.drifted(self._connection)]
+        for clip in drifted:
+            with self._changing(), suppress(ClipNotFound):
+                self._replaced(clip, lambda clip: clip)
+        return len(drifted)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -136,7 +144,13 @@ class Writer:
             if clip.stamp is not None and clip.stamp != old.clip.stamp:
                 self._connection.write(self._clips, [rows.stamp_row(clip_id, rows.path_key(clip), clip.stamp)])
             return clip
-        # A new edition even for what no filter looks at: another process may be replacing the old one.
+        return self._replaced(clip_id, changed)
+
+    def _replaced(self, clip_id: str, changed: Callable[[Clip], Clip]) -> Clip:
+        """Write a clip anew, changed, in a new edition, even for what no filter looks at.
+
+        For another process may be replacing the old one; only its own rows can be sure to stay.
+        """
         old, segments = reading.whole(self._connection, clip_id)
         new = Stored(changed(old.clip), rows.new_edition())
         row = rows.clip_row(new)

@@ -79,7 +79,7 @@ def test_build_says_what_it_did(run: Any, sound: Path, tmp_path: Path) -> None:
     second = run("index", "build", sound, "-l", library, "--json")
     assert (second.code, second.errors) == (0, "")
     assert {**second.json, "seconds": 0} == {
-        "added": 0, "updated": 0, "skipped": 3, "failed": [], "seconds": 0, "interrupted": False,
+        "added": 0, "updated": 0, "skipped": 3, "replaced": 0, "failed": [], "seconds": 0, "interrupted": False,
     }  # fmt: skip
 
 

@@ -163,4 +163,5 @@ def test_info_counts_and_sums(store: LocalStore) -> None:
     assert info.counts == Counts(4, 8, 3600.0)
     assert info.valence == (1, 0, 0, 1, 0, 2)
     assert info.arousal == (1, 0, 1, 1, 0, 1)
+    assert info.bytes is not None
     assert info.bytes >= (store.path / "library.db").stat().st_size

@@ -1,0 +1,1 @@
+"""Tests of the Milvus store's own parts."""
