@@ -1,4 +1,4 @@
-"""The prompt bank: from audio to words.
+"""The prompt bank: from audio to words, and the plane that the words span.
 
 The bundle's emotion vocabulary (prompts, several to a term) embedded once; what is nearest to a clip's
 embedding says how the clip feels.
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.bundle import Prompt
-from encoders.encoder import Encoder
+from encoders.encoder import Encoded, Encoder
+from index.plane import Plane
 
 Vector = npt.NDArray[np.float32]
 
@@ -27,7 +28,8 @@ class PromptBank:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._lock = threading.Lock()
-        self._embeddings: Vector | None = None
+        self._embedded: Encoded | None = None
+        self._plane: Plane | None = None
         self._prompts = encoder.bundle.prompts
         self._terms = tuple(dict.fromkeys(prompt.term for prompt in self._prompts))
         membership = np.array([[prompt.term == term for prompt in self._prompts] for term in self._terms])
@@ -41,9 +43,20 @@ class PromptBank:
     def embeddings(self) -> Vector:
         """Return the prompts' embeddings, float32 [prompts, dim], in the bundle's order."""
         with self._lock:
-            if self._embeddings is None:
-                self._embeddings = self._encoder.embed_prompts([prompt.text for prompt in self._prompts]).embedding
-            return self._embeddings
+            return self._embed().embedding
+
+    def plane(self) -> Plane:
+        """Return the valence-arousal plane as the vocabulary spans it. Raises QueryError where it does not."""
+        with self._lock:
+            if self._plane is None:
+                embedded = self._embed()
+                self._plane = Plane.fit(embedded.embedding, embedded.affect, [p.affect for p in self._prompts])
+            return self._plane
+
+    def _embed(self) -> Encoded:
+        if self._embedded is None:
+            self._embedded = self._encoder.embed_prompts([prompt.text for prompt in self._prompts])
+        return self._embedded
 
     def nearest(self, vector: Vector, k: int) -> list[tuple[Prompt, float]]:
         """Return the `k` prompts nearest to a unit vector, with their cosines, best first."""

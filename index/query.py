@@ -1,6 +1,8 @@
-"""Queries: a weighted sum of parts, each of which becomes a unit vector.
+"""Queries: a weighted sum of parts, each of which becomes a unit vector, moved in the plane if wanted.
 
-    Query([TextPart("an angry voice"), TextPart("shouting", weight=-0.5), ClipPart("0123456789abcdef")])
+    Query([TextPart("an angry voice"), TextPart("shouting", weight=-0.5)])
+    Query([ClipPart("0123456789abcdef")], shift=Shift(arousal=-1.5))      like this clip, but calmer
+    Query([AffectPart(Affect(valence=6, arousal=2))])                     a point of the plane
 
 A negative weight moves away from its part. A clip that is a part of a query is never among its hits.
 """
@@ -8,18 +10,25 @@ A negative weight moves away from its part. A clip that is a part of a query is 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from encoders.affect import HIGH, LOW, Affect
 from encoders.audio import Source
 from encoders.encoder import Encoder, pool
+from index.distinct import distinct
 from index.errors import QueryError
 from index.filters import Filter
+from index.prompts import PromptBank
 from index.records import Hit
 from index.store import Store
 
 Vector = npt.NDArray[np.float32]
+
+MAX_SHIFT: Final = HIGH - LOW
 
 # A sum this short is rounding: the parts cancel one another out and no direction is left.
 _SHORTEST = 1e-4
@@ -59,12 +68,33 @@ class AudioPart:
     max_duration: float | None = None
 
 
-Part = TextPart | ClipPart | EmbeddingPart | AudioPart
+@dataclass(frozen=True, slots=True)
+class AffectPart:
+    """A point of the plane, each axis 1..7: what the vocabulary near it sounds like; see `index.plane`."""
+
+    affect: Affect
+    weight: float = 1.0
+
+
+Part = TextPart | ClipPart | EmbeddingPart | AudioPart | AffectPart
+
+
+class Shift(NamedTuple):
+    """How far the sum of the parts is moved along each axis, in points of the scale; at most MAX_SHIFT."""
+
+    valence: float = 0.0
+    arousal: float = 0.0
+
+
+STAY: Final = Shift()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to search for, and how much of it: see `index.store.Store.search`."""
+    """What to search for, and how much of it: see `index.store.Store.search`.
+
+    With `distinct`, hits that are nearly the same sound as a better one are left out; see `index.distinct`.
+    """
 
     parts: Sequence[Part]
     k: int = 10
@@ -72,34 +102,54 @@ class Query:
     min_score: float | None = None
     filter: Filter | None = None
     group_by_clip: bool = True
+    shift: Shift = STAY
+    distinct: bool = False
 
 
-def search(store: Store, encoder: Encoder, query: Query) -> list[Hit]:
+def search(store: Store, encoder: Encoder, query: Query, bank: PromptBank | None = None) -> list[Hit]:
     """Return the query's hits, best first.
 
-    Raises QueryError, and what its parts raise: PromptError, ClipNotFound, EmbeddingError, an AudioError.
+    `bank` is the encoder's, where the caller has one; made anew it takes a second, when an affect, a shift or
+    `distinct` needs it. Raises QueryError, and what its parts raise: PromptError, ClipNotFound, EmbeddingError, an
+    AudioError.
     """
-    return store.search(
-        vector(query.parts, encoder, store),
-        k=query.k,
-        offset=query.offset,
+    bank = bank or PromptBank(encoder)
+    ask = partial(
+        store.search,
+        vector(query.parts, encoder, store, shift=query.shift, bank=bank),
         min_score=query.min_score,
         filter=query.filter,
         group_by_clip=query.group_by_clip,
         exclude=frozenset(part.clip for part in query.parts if isinstance(part, ClipPart)),
     )
+    if query.distinct:
+        return distinct(ask, bank.plane(), k=query.k, offset=query.offset)
+    return ask(k=query.k, offset=query.offset)
 
 
-def vector(parts: Sequence[Part], encoder: Encoder, store: Store) -> Vector:
+def vector(
+    parts: Sequence[Part], encoder: Encoder, store: Store, *, shift: Shift = STAY, bank: PromptBank | None = None
+) -> Vector:
     """Return the unit vector of a query, float32 [dim]. Raises as `search`."""
     if not parts:
-        raise QueryError("a query needs at least one part: a text, a clip, an embedding or audio.")
+        raise QueryError("a query needs at least one part: a text, a clip, an affect, an embedding or audio.")
+    _check_shift(shift)
+    bank = bank or PromptBank(encoder)
     weights = np.array([_weight(part, number) for number, part in enumerate(parts)], np.float64)
-    total = weights @ np.stack(_vectors(parts, encoder, store)).astype(np.float64)
+    total = weights @ np.stack(_vectors(parts, encoder, store, bank)).astype(np.float64)
     length = float(np.linalg.norm(total))
     if length < _SHORTEST * np.abs(weights).sum():
         raise QueryError("the parts of the query cancel one another out: no direction to search in is left.")
-    return (total / length).astype(np.float32)
+    unit = (total / length).astype(np.float32)
+    return unit if shift == STAY else bank.plane().shifted(unit, *shift)
+
+
+def _check_shift(shift: Shift) -> None:
+    for axis, points in shift._asdict().items():
+        if not abs(points) <= MAX_SHIFT:
+            raise QueryError(
+                f"the shift of {axis} is {points}; it must be a number of points from {-MAX_SHIFT:g} to {MAX_SHIFT:g}."
+            )
 
 
 def _weight(part: Part, number: int) -> float:
@@ -108,7 +158,7 @@ def _weight(part: Part, number: int) -> float:
     return part.weight
 
 
-def _vectors(parts: Sequence[Part], encoder: Encoder, store: Store) -> list[Vector]:
+def _vectors(parts: Sequence[Part], encoder: Encoder, store: Store, bank: PromptBank) -> list[Vector]:
     # All texts in one call: batching pays for texts.
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     prompts = iter(encoder.embed_prompts(texts).embedding if texts else ())
@@ -124,6 +174,9 @@ def _vectors(parts: Sequence[Part], encoder: Encoder, store: Store) -> list[Vect
             case AudioPart():
                 limits = {} if part.max_duration is None else {"max_duration": part.max_duration}
                 vectors.append(encoder.embed_clip(part.source, name=part.name, **limits)[0])
+            case AffectPart():
+                place = _place(part, number)
+                vectors.append(bank.plane().at(place))
     return vectors
 
 
@@ -142,3 +195,13 @@ def _given(part: EmbeddingPart, number: int, dim: int) -> Vector:
         raise QueryError(f"{where}: the embedding is zero: it has no direction to search in.")
     embedding = embedding / largest  # so that no square overflows
     return (embedding / np.linalg.norm(embedding)).astype(np.float32)
+
+
+def _place(part: AffectPart, number: int) -> Affect:
+    for axis, value in part.affect._asdict().items():
+        if not LOW <= value <= HIGH:
+            raise QueryError(
+                f"part {number + 1} of the query: {axis} is {value}; the plane runs from {LOW:g} to {HIGH:g}, with "
+                "neutral at 4."
+            )
+    return part.affect

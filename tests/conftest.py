@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 
 from encoders.encoder import Encoder
+from index.prompts import PromptBank
 
 # A busy machine is no failure; a hang meets pytest's own time limit.
 settings.register_profile("unhurried", deadline=None)
@@ -14,3 +15,9 @@ settings.load_profile("unhurried")
 def encoder() -> Encoder:
     """Load the bundle's encoders: those of $EMOTIONRANK_BUNDLE, else of the released bundle."""
     return Encoder.load(threads=1)
+
+
+@pytest.fixture(scope="session")
+def bank(encoder: Encoder) -> PromptBank:
+    """Make the prompt bank of the encoder; what it is asked for first is embedded once for all tests."""
+    return PromptBank(encoder)

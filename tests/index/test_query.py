@@ -8,12 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encoders.affect import Affect
 from encoders.encoder import Encoder, pool
 from encoders.errors import AudioUnreadable, PromptError
 from index import filters
 from index.errors import ClipNotFound, QueryError
 from index.local.library import LocalStore
-from index.query import AudioPart, ClipPart, EmbeddingPart, Part, Query, TextPart, search, vector
+from index.prompts import PromptBank
+from index.query import (
+    AffectPart,
+    AudioPart,
+    ClipPart,
+    EmbeddingPart,
+    Part,
+    Query,
+    Shift,
+    TextPart,
+    search,
+    vector,
+)
 from tests import sounds
 from tests.index import making
 
@@ -87,6 +100,38 @@ def test_only_the_proportions_of_weights_count(
 def test_parts_that_cancel_out_are_refused(encoder: Encoder, store: LocalStore) -> None:
     with pytest.raises(QueryError, match="cancel one another out"):
         vector([TextPart("an angry voice"), TextPart("an angry voice", -1)], encoder, store)
+
+
+def test_a_place_of_the_plane_is_a_part(encoder: Encoder, store: LocalStore, bank: PromptBank) -> None:
+    place = Affect(valence=6, arousal=2.5)
+    alone = vector([AffectPart(place, 3.0)], encoder, store, bank=bank)
+    assert alone == pytest.approx(bank.plane().at(place), abs=1e-6)
+    calm = encoder.embed_prompts(["a calm voice"]).embedding[0]
+    both = vector([TextPart("a calm voice"), AffectPart(place, -0.5)], encoder, store, bank=bank)
+    assert both == pytest.approx(making.normal(calm - 0.5 * alone), abs=1e-6)
+
+
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(0.1, 10))
+def test_the_sum_of_the_parts_is_shifted(
+    encoder: Encoder, store: LocalStore, bank: PromptBank, valence: float, arousal: float, factor: float
+) -> None:
+    parts: list[Part] = [TextPart("a neutral voice"), AffectPart(Affect(4, 4), -0.2)]
+    still = vector(parts, encoder, store, bank=bank)
+    assert (vector(parts, encoder, store, bank=bank, shift=Shift()) == still).all()
+    shift = Shift(valence=valence, arousal=arousal)
+    moved = vector(parts, encoder, store, bank=bank, shift=shift)
+    assert moved == pytest.approx(bank.plane().shifted(still, valence, arousal), abs=1e-6)
+    scaled: list[Part] = [TextPart("a neutral voice", factor), AffectPart(Affect(4, 4), -0.2 * factor)]
+    assert vector(scaled, encoder, store, bank=bank, shift=shift) == pytest.approx(moved, abs=1e-4)
+
+
+def test_a_shift_or_a_place_off_the_scale_is_refused(encoder: Encoder, store: LocalStore, bank: PromptBank) -> None:
+    for points in (6.5, -7, float("nan"), float("inf")):
+        with pytest.raises(QueryError, match=f"the shift of arousal is {points}"):
+            vector([TextPart("a")], encoder, store, shift=Shift(arousal=points), bank=bank)
+    for value in (0.9, 7.1, float("nan")):
+        with pytest.raises(QueryError, match=f"part 2 of the query: valence is {value}; the plane runs from 1 to 7"):
+            vector([TextPart("a"), AffectPart(Affect(value, 4))], encoder, store, bank=bank)
 
 
 def test_what_is_wrong_with_a_part_is_named(encoder: Encoder, store: LocalStore) -> None:
