@@ -55,8 +55,14 @@ def print_build(report: BuildReport) -> None:
     )
 
 
-def hits_json(hits: Sequence[Hit], k: int, offset: int) -> dict[str, Any]:
-    """Return a page of hits as JSON values."""
+def list_hints(hints: Sequence[str]) -> None:
+    """Print hints on a filter on stderr, a line each."""
+    for hint in hints:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def hits_json(hits: Sequence[Hit], k: int, offset: int, hints: Sequence[str]) -> dict[str, Any]:
+    """Return a page of hits, and hints on its filter, as JSON values."""
     rows = [
         {
             "rank": rank,
@@ -68,7 +74,7 @@ def hits_json(hits: Sequence[Hit], k: int, offset: int) -> dict[str, Any]:
         }
         for rank, hit in enumerate(hits, start=offset + 1)
     ]
-    return {"hits": rows, "k": k, "offset": offset}
+    return {"hits": rows, "k": k, "offset": offset, "hints": list(hints)}
 
 
 def print_hits(hits: Sequence[Hit], offset: int) -> None:
@@ -88,7 +94,7 @@ def print_hits(hits: Sequence[Hit], offset: int) -> None:
             f"{hit.affect.arousal:.1f}",
             Text(hit.clip.id, no_wrap=True),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def info_json(info: LibraryInfo) -> dict[str, Any]:
@@ -112,7 +118,7 @@ def print_info(info: LibraryInfo) -> None:
     table = Table(show_header=False, box=None)
     for name, value in _info_rows(info):
         table.add_row(name, value)
-    _console().print(table)
+    console().print(table)
 
 
 def drift_json(found: Sequence[Drift], *, ok: bool) -> dict[str, Any]:
@@ -175,11 +181,11 @@ def description_json(found: Description) -> dict[str, Any]:
 
 def print_description(file: Path, found: Description) -> None:
     """Print a description in words and tables."""
-    console = _console()
-    console.print(Text(f"{_shown(file)}  ({found.duration:.1f} s)", style="bold"))
-    console.print(Text(found.summary))
+    terminal = console()
+    terminal.print(Text(f"{_shown(file)}  ({found.duration:.1f} s)", style="bold"))
+    terminal.print(Text(found.summary))
     if found.affect_range:
-        console.print(_range_table(found.affect, found.affect_range))
+        terminal.print(_range_table(found.affect, found.affect_range))
     table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))
     for place in range(max(_TERMS_SHOWN, len(found.prompts))):
         term, share = found.terms[place] if place < len(found.terms) else ("", None)
@@ -190,21 +196,21 @@ def print_description(file: Path, found: Description) -> None:
             Text(prompt.text if prompt else ""),
             "" if score is None else f"{score:.3f}",
         )
-    console.print(table)
+    terminal.print(table)
     if found.candidates:
         own = Table("your prompts", "score", box=None, padding=(0, 2))
         for text, score in found.candidates:
             own.add_row(Text(text), f"{score:.3f}")
-        console.print(own)
+        terminal.print(own)
     if len(found.timeline) > 1:
         times = Table("from", "to", "valence", "arousal", "affect", "term", box=None, padding=(0, 2))
         for moment in found.timeline:
             times.add_row(f"{moment.start:.1f}", f"{moment.end:.1f}", *_affect_cells(moment.affect), Text(moment.term))
-        console.print(times)
-    console.print()
+        terminal.print(times)
+    terminal.print()
 
 
-def _console() -> Console:
+def console() -> Console:
     """Return a console on stdout; where that is no terminal, nothing is cut to a terminal's width."""
     return Console(width=None if sys.stdout.isatty() else _WIDE)
 

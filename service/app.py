@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from service import problems
 from service.edge import Edge
 from service.engine import Engine, open_engine
-from service.routes import clips, describe, embed, search, system
+from service.routes import clips, describe, embed, facets, search, system
 from service.settings import Settings
 
 _DESCRIPTION: Final = """
@@ -27,6 +27,7 @@ _TAGS: Final = [
     {"name": "search", "description": "From words, clips, vectors or a recording to clips."},
     {"name": "describe", "description": "From a recording to words."},
     {"name": "clips", "description": "The library."},
+    {"name": "facets", "description": "The library, counted by field."},
     {"name": "embed", "description": "Vectors, for use elsewhere."},
     {"name": "system", "description": "What runs here."},
 ]
@@ -60,7 +61,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Edge)
-    for resource in (search, describe, clips, embed, system):
+    for resource in (search, describe, clips, facets, embed, system):
         app.include_router(resource.routes)
     return app
 

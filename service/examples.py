@@ -32,13 +32,36 @@ SEARCH_REQUESTS: Final[list[Example]] = [
         "filter": {"duration": {"gte": 1}},
         "min_score": 0.1,
     },
+    {"query": [{"affect": {"valence": 6, "arousal": 2.5}}], "distinct": True},
+    {"query": "a neutral voice", "shift": {"arousal": 1.5}},
 ]
 SEARCH_RESPONSE: Final[Example] = {
     "hits": [{"rank": 1, "score": 0.431207, "clip": CLIP, "start": 0.0, "end": 3.3, "affect": AFFECT}],
     "k": 10,
     "offset": 0,
+    "hints": [],
 }
-CLIPS_RESPONSE: Final[Example] = {"clips": [CLIP], "total": 1, "offset": 0, "limit": 100}
+CLIPS_RESPONSE: Final[Example] = {"clips": [CLIP], "total": 1, "offset": 0, "limit": 100, "hints": []}
+FACETS_RESPONSE: Final[Example] = {
+    "facets": [
+        {
+            "field": "speaker",
+            "clips": 200,
+            "distinct": 10,
+            "values": [{"value": "03", "clips": 25}, {"value": "08", "clips": 21}],
+            "ranges": [],
+        },
+        {
+            "field": "arousal",
+            "clips": 200,
+            "distinct": None,
+            "values": [],
+            "ranges": [{"low": None, "high": 2.0, "clips": 4}, {"low": 2.0, "high": 3.0, "clips": 31}],
+        },
+    ],
+    "total": 200,
+    "hints": [],
+}
 ADD_RESPONSE: Final[Example] = {
     "results": [
         {"name": "first.wav", "status": "added", "clip": CLIP, "problem": None},

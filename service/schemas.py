@@ -1,148 +1,23 @@
-"""The JSON of every route: what is taken, what is given.
+"""The JSON of every route: what is given, and what is taken but for searches (`service.queries`).
 
-Requests are strict: no key that is not listed, no text where a number belongs, no number that is not finite.
 Every model carries an example, which the tests send through its route.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.affect import Affect, AffectRange
-from encoders.encoder import MAX_PROMPT_CHARS
-from index.records import Clip, Hit
+from index.facets import Facet
+from index.records import Clip, Hit, JsonScalar
 from service import examples
-from service.intake import unknown
 from service.problems import Problem
+from service.queries import Prompt, Strict
 
-MAX_K: Final = 1000
-MAX_OFFSET: Final = 1_000_000
-MAX_PARTS: Final = 16
-MAX_WEIGHT: Final = 100.0
 MAX_PROMPTS: Final = 256
-MAX_COMPONENT: Final = 1e6
-
-
-class Strict(BaseModel):
-    """The base of what is taken: an unknown key is refused, and the refusal says which keys there are."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_unknown_keys(cls, value: object) -> object:
-        if isinstance(value, dict):
-            for key in value:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "the key {key} is {why}",
-                        {"key": repr(key[:64]), "why": unknown(key, cls.model_fields)},
-                    )
-        return value
-
-
-Weight = Annotated[
-    float,
-    Field(
-        ge=-MAX_WEIGHT,
-        le=MAX_WEIGHT,
-        description="How much the part counts; a negative weight leads away from it.",
-    ),
-]
-Prompt = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=MAX_PROMPT_CHARS,
-        description="How the speech should feel, in your own words.",
-        examples=["a calm, warm voice"],
-    ),
-]
-FilterObject = Annotated[
-    dict[str, JsonValue],
-    Field(
-        description="Which clips may be found: conditions on metadata and on `duration`, `valence`, `arousal`, "
-        "`added_at` and `name`. Several keys all have to hold.",
-        examples=[{"speaker": "03", "duration": {"gte": 1, "lt": 5}}],
-    ),
-]
-MinScore = Annotated[float, Field(ge=-1, le=1, description="Only hits with at least this score (a cosine).")]
-
-
-class TextPart(Strict):
-    """A prompt as one part of a query."""
-
-    text: Prompt
-    weight: Weight = 1.0
-
-
-class ClipPart(Strict):
-    """A clip of the library as one part of a query: more like this (or, with a negative weight, less)."""
-
-    clip: Annotated[str, Field(min_length=1, max_length=64, description="The clip's id.", examples=[examples.ID])]
-    weight: Weight = 1.0
-
-
-class EmbeddingPart(Strict):
-    """A vector, for example of /v1/embed, as one part of a query."""
-
-    embedding: Annotated[
-        list[Annotated[float, Field(ge=-MAX_COMPONENT, le=MAX_COMPONENT)]],
-        Field(min_length=1, max_length=4096, description="A vector of the bundle's dimension; its length is ignored."),
-    ]
-    weight: Weight = 1.0
-
-
-def _part_kind(value: object) -> str | None:
-    kinds = [kind for kind in ("text", "clip", "embedding") if isinstance(value, dict) and kind in value]
-    return f"@{kinds[0]}" if len(kinds) == 1 else None
-
-
-def _query_kind(value: object) -> str | None:
-    if isinstance(value, str):
-        return "@prompt"
-    return "@parts" if isinstance(value, list) else None
-
-
-Part = Annotated[
-    Annotated[TextPart, Tag("@text")] | Annotated[ClipPart, Tag("@clip")] | Annotated[EmbeddingPart, Tag("@embedding")],
-    Discriminator(
-        _part_kind,
-        custom_error_type="part_kind",
-        custom_error_message="a part is an object with exactly one of text, clip, embedding (and, if wanted, weight)",
-    ),
-]
-QueryField = Annotated[
-    Annotated[Prompt, Tag("@prompt")]
-    | Annotated[Annotated[list[Part], Field(min_length=1, max_length=MAX_PARTS)], Tag("@parts")],
-    Discriminator(
-        _query_kind,
-        custom_error_type="query_kind",
-        custom_error_message="a query is a prompt (a string) or a list of parts",
-    ),
-    Field(description="A prompt, or a weighted sum of parts."),
-]
-
-
-class SearchRequest(Strict):
-    """A search."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [*examples.SEARCH_REQUESTS]})
-
-    query: QueryField
-    k: Annotated[int, Field(ge=1, le=MAX_K, description="How many hits at most.")] = 10
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many of the best hits to skip.")] = 0
-    filter: FilterObject | None = None
-    min_score: MinScore | None = None
-    group_by_clip: Annotated[
-        bool, Field(description="One hit a clip, its best segment; false gives every segment.")
-    ] = True
 
 
 class EmbedTextRequest(Strict):
@@ -226,6 +101,19 @@ class HitOut(BaseModel):
     affect: Annotated[AffectOut, Field(description="Of the segment.")]
 
 
+class Found(NamedTuple):
+    """The hits of a search, and hints on its filter."""
+
+    hits: list[Hit]
+    hints: list[str]
+
+
+Hints = Annotated[
+    list[str],
+    Field(description="Fields of the filter that no clip has, mistyped perhaps, a sentence each; mostly empty."),
+]
+
+
 class SearchResponse(BaseModel):
     """What a search found, best first."""
 
@@ -234,10 +122,11 @@ class SearchResponse(BaseModel):
     hits: list[HitOut]
     k: int
     offset: int
+    hints: Hints
 
     @classmethod
-    def of(cls, hits: Sequence[Hit], k: int, offset: int, root: str = "") -> Self:
-        """Make it from the hits of the index."""
+    def of(cls, found: Found, k: int, offset: int, root: str = "") -> Self:
+        """Make it from what the index found."""
         return cls(
             hits=[
                 HitOut(
@@ -248,10 +137,11 @@ class SearchResponse(BaseModel):
                     end=round(hit.end, 4),
                     affect=AffectOut.of(hit.affect),
                 )
-                for position, hit in enumerate(hits, 1)
+                for position, hit in enumerate(found.hits, 1)
             ],
             k=k,
             offset=offset,
+            hints=found.hints,
         )
 
 
@@ -264,6 +154,53 @@ class ClipsResponse(BaseModel):
     total: Annotated[int, Field(description="How many clips the filter keeps.")]
     offset: int
     limit: int
+    hints: Hints
+
+
+class FacetValueOut(BaseModel):
+    """A value, and how many clips have it. `{field: value}` is the filter that keeps them."""
+
+    value: JsonScalar
+    clips: int
+
+
+class FacetRangeOut(BaseModel):
+    """How many clips have a number from `low` (included) to `high` (not included); null is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+    clips: int
+
+
+class FacetOut(BaseModel):
+    """The clips counted by one field: by value for a metadata field, by range for a number of the clip's own."""
+
+    field: Annotated[str, Field(description="As a filter names it.")]
+    clips: Annotated[int, Field(description="How many clips have a value.")]
+    distinct: Annotated[int | None, Field(description="How many values there are; null for ranges.")] = None
+    values: Annotated[list[FacetValueOut], Field(description="The most frequent, most clips first.")]
+    ranges: Annotated[list[FacetRangeOut], Field(description="All of them, lowest first; they leave no gap.")]
+
+    @classmethod
+    def of(cls, facet: Facet) -> Self:
+        """Make it from the library's own."""
+        return cls(
+            field=facet.field,
+            clips=facet.clips,
+            distinct=None if facet.ranges else facet.distinct,
+            values=[FacetValueOut(value=item.value, clips=item.clips) for item in facet.values],
+            ranges=[FacetRangeOut(low=item.low, high=item.high, clips=item.clips) for item in facet.ranges],
+        )
+
+
+class FacetsResponse(BaseModel):
+    """How the clips that a filter keeps spread over the values of each field."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.FACETS_RESPONSE]})
+
+    facets: list[FacetOut]
+    total: Annotated[int, Field(description="How many clips the filter keeps.")]
+    hints: Hints
 
 
 class AddResult(BaseModel):

@@ -2,12 +2,13 @@
 
 import typer
 
-from index.commands import build, upkeep
+from index.commands import build, facets, upkeep
 
 index = typer.Typer(add_completion=False, help="Make and look after a library.", no_args_is_help=True)
 
 index.command("build")(build.build)
 index.command("info")(upkeep.info)
+index.command("facets")(facets.facets)
 index.command("verify")(upkeep.verify)
 index.command("compact")(upkeep.compact)
 index.command("rebuild")(upkeep.rebuild)

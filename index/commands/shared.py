@@ -36,6 +36,14 @@ BundleOption = Annotated[
         help="Folder of the bundle (the encoders).",
     ),
 ]
+FilterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="JSON",
+        help='Only clips that a filter keeps, such as \'{"speaker": "03", "duration": {"gte": 1}}\'.',
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 DurationOption = Annotated[
     float,

@@ -8,26 +8,30 @@ from typing import Annotated, NamedTuple
 from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
-from index import query
+from index import hints, query
 from index.errors import MetadataError
-from index.records import Clip, JsonScalar, check_metadata
+from index.records import JsonScalar, check_metadata
 from service import adding, examples, strictjson
 from service.engine import Engine
 from service.errors import AudioMissing
 from service.mediatypes import UNKNOWN, Container
 from service.problems import Problem, documented
+from service.queries import read_shift
 from service.routes.context import (
     FOR_AUDIO,
     FOR_FORMS,
     FOR_LIBRARY,
     FOR_WRITING,
+    DistinctQuery,
     FilterQuery,
     K,
     ManyFiles,
     MinScoreQuery,
     Offset,
+    ShiftQuery,
     TheEngine,
     filter_of,
+    find,
     root_path,
     router,
 )
@@ -123,12 +127,17 @@ async def list_clips(
     """List the library's clips in the order in which they were added, a page at a time."""
     kept = filter_of(filter)
 
-    def page() -> tuple[list[Clip], int]:
-        return engine.store.clips(offset=offset, limit=limit, filter=kept), engine.store.count(kept).clips
+    def page() -> ClipsResponse:
+        return ClipsResponse(
+            clips=[ClipOut.of(clip, root) for clip in engine.store.clips(offset=offset, limit=limit, filter=kept)],
+            total=engine.store.count(kept).clips,
+            offset=offset,
+            limit=limit,
+            hints=hints.of_filter(engine.store, kept),
+        )
 
-    clips, total = await engine.quick.run(page)
     root = root_path(request)
-    return ClipsResponse(clips=[ClipOut.of(clip, root) for clip in clips], total=total, offset=offset, limit=limit)
+    return await engine.quick.run(page)
 
 
 @routes.get(
@@ -196,7 +205,7 @@ async def get_clip_audio(engine: TheEngine, clip_id: ClipId) -> FileResponse:
     operation_id="similar_clips",
     summary="Find clips that feel alike",
     response_description="The hits, best first.",
-    responses=documented("request-invalid", "clip-not-found", "filter-invalid", *FOR_LIBRARY),
+    responses=documented("request-invalid", "clip-not-found", "filter-invalid", "query-invalid", *FOR_LIBRARY),
 )
 async def similar_clips(
     request: Request,
@@ -206,13 +215,21 @@ async def similar_clips(
     offset: Offset = 0,
     filter: FilterQuery = None,
     min_score: MinScoreQuery = None,
+    shift: ShiftQuery = None,
+    distinct: DistinctQuery = False,
 ) -> SearchResponse:
-    """Search with a clip of the library; the clip itself is left out."""
+    """Search with a clip of the library, moved in the plane if wanted; the clip itself is left out."""
     asked = query.Query(
-        parts=[query.ClipPart(clip_id)], k=k, offset=offset, min_score=min_score, filter=filter_of(filter)
+        parts=[query.ClipPart(clip_id)],
+        k=k,
+        offset=offset,
+        min_score=min_score,
+        filter=filter_of(filter),
+        shift=read_shift(shift, "query"),
+        distinct=distinct,
     )
-    hits = await engine.quick.run(query.search, engine.store, engine.encoder, asked)
-    return SearchResponse.of(hits, k, offset, root_path(request))
+    found = await engine.quick.run(find, engine, asked)
+    return SearchResponse.of(found, k, offset, root_path(request))
 
 
 class _Audio(NamedTuple):

@@ -4,10 +4,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 
+from index import hints, query
 from index.filters import Filter, loads
 from service.engine import Engine
 from service.intake import GuardedRoute
-from service.schemas import MAX_K, MAX_OFFSET
+from service.queries import MAX_K, MAX_OFFSET
+from service.schemas import Found
 
 # The problems that a route may answer, for `problems.documented`.
 FOR_JSON: Final = ("body-malformed", "media-type-unsupported", "upload-too-large", "request-invalid")
@@ -38,6 +40,11 @@ K = Annotated[int, Query(ge=1, le=MAX_K, description="How many hits at most.")]
 MinScoreQuery = Annotated[
     float | None, Query(ge=-1, le=1, allow_inf_nan=False, description="Only hits with at least this score.")
 ]
+ShiftQuery = Annotated[
+    str | None,
+    Query(max_length=256, description="A shift as JSON text, as in POST /v1/search.", examples=['{"arousal": -1}']),
+]
+DistinctQuery = Annotated[bool, Query(description="Leave out hits that are nearly the same sound as a better one.")]
 OneFile = Annotated[UploadFile, File(description="One audio file, in any common container.")]
 ManyFiles = Annotated[list[UploadFile], File(description="Audio files, in any common container.")]
 FormK = Annotated[int, Form(ge=1, le=MAX_K, description="How many hits at most.")]
@@ -64,3 +71,9 @@ def root_path(request: Request) -> str:
 def filter_of(text: str | None) -> Filter | None:
     """Read a filter that came as text; raises `FilterError`."""
     return None if text is None else loads(text)
+
+
+def find(engine: Engine, asked: query.Query) -> Found:
+    """Search the library; to be run on a lane."""
+    hits = query.search(engine.store, engine.encoder, asked, engine.bank)
+    return Found(hits, hints.of_filter(engine.store, asked.filter))

@@ -7,6 +7,7 @@ from fastapi import Form
 from index.describe import Description, describe
 from service.engine import Engine
 from service.problems import documented
+from service.queries import Prompt
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
 from service.schemas import (
     MAX_PROMPTS,
@@ -15,7 +16,6 @@ from service.schemas import (
     CandidateOut,
     DescribeResponse,
     NearestPrompt,
-    Prompt,
     TermOut,
     TimelineEntry,
 )

@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import Form, Request
 
 from index import filters, query
-from index.records import Hit
-from service.engine import Engine
 from service.problems import documented
+from service.queries import MAX_OFFSET, MAX_WEIGHT, SearchRequest, parts_of, read_parts, read_shift, shift_of
 from service.routes.context import (
     FOR_AUDIO,
     FOR_FORMS,
@@ -17,18 +16,12 @@ from service.routes.context import (
     OneFile,
     TheEngine,
     filter_of,
+    find,
     root_path,
     router,
 )
-from service.schemas import (
-    MAX_OFFSET,
-    ClipPart,
-    EmbeddingPart,
-    SearchRequest,
-    SearchResponse,
-    TextPart,
-)
-from service.uploads import Upload, received
+from service.schemas import SearchResponse
+from service.uploads import received
 
 routes = router("search")
 
@@ -52,19 +45,22 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
     """Find the clips that feel like the query.
 
     `query` is a prompt, or a list of parts whose unit vectors are summed with their weights: a `text`, a `clip` of
-    the library ("more like this"), an `embedding`. A clip that is a part is left out of the hits. Filters apply
-    inside the search, so they never cost hits.
+    the library ("more like this"), an `affect` (a point of the valence-arousal plane), an `embedding`. `shift` moves
+    the sum in the plane by points of the scale: a clip with `{"arousal": -1}` is "like this, but calmer". A clip that
+    is a part is left out of the hits. Filters apply inside the search, so they never cost hits, nor does `distinct`.
     """
     asked = query.Query(
-        parts=_parts(wanted),
+        parts=parts_of(wanted.query),
         k=wanted.k,
         offset=wanted.offset,
         min_score=wanted.min_score,
         filter=None if wanted.filter is None else filters.parse(wanted.filter),
         group_by_clip=wanted.group_by_clip,
+        shift=shift_of(wanted.shift),
+        distinct=wanted.distinct,
     )
-    hits = await engine.quick.run(query.search, engine.store, engine.encoder, asked)
-    return SearchResponse.of(hits, wanted.k, wanted.offset, root_path(request))
+    found = await engine.quick.run(find, engine, asked)
+    return SearchResponse.of(found, wanted.k, wanted.offset, root_path(request))
 
 
 @routes.post(
@@ -72,7 +68,16 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
     operation_id="search_audio",
     summary="Search with a recording",
     response_description="The hits, best first.",
-    responses=documented(*FOR_FORMS, *FOR_AUDIO, "query-invalid", "filter-invalid", *FOR_LIBRARY),
+    responses=documented(
+        *FOR_FORMS,
+        *FOR_AUDIO,
+        "prompt-invalid",
+        "query-invalid",
+        "embedding-invalid",
+        "filter-invalid",
+        "clip-not-found",
+        *FOR_LIBRARY,
+    ),
 )
 async def search_audio(
     request: Request,
@@ -86,56 +91,37 @@ async def search_audio(
         Form(ge=-1, le=1, allow_inf_nan=False, description="Only hits with at least this score."),
     ] = None,
     group_by_clip: Annotated[bool, Form(description="One hit a clip; false gives every segment.")] = True,
+    weight: Annotated[
+        float,
+        Form(ge=-MAX_WEIGHT, le=MAX_WEIGHT, allow_inf_nan=False, description="How much the recording counts."),
+    ] = 1.0,
+    parts: Annotated[
+        str | None,
+        Form(
+            description="More parts of the query, as JSON text: a list as in POST /v1/search.",
+            examples=['[{"text": "shouting", "weight": -0.5}]'],
+        ),
+    ] = None,
+    shift: Annotated[
+        str | None,
+        Form(description="A shift as JSON text, as in POST /v1/search.", examples=['{"arousal": -1}']),
+    ] = None,
+    distinct: Annotated[
+        bool, Form(description="Leave out hits that are nearly the same sound as a better one.")
+    ] = False,
 ) -> SearchResponse:
-    """Find the clips that feel like an uploaded recording. The recording is not kept.
-
-    To weigh a recording against other parts, embed it first (POST /v1/embed/audio) and search with the vector.
-    """
-    hits = await engine.audio.run(
-        _search_like,
-        received(file),
-        engine,
+    """Find the clips that feel like an uploaded recording, which is one part of the query. It is not kept."""
+    upload = received(file)
+    recording = query.AudioPart(upload.file, upload.name, weight, engine.settings.max_duration)
+    asked = query.Query(
+        parts=[recording, *read_parts(parts)],
         k=k,
         offset=offset,
         min_score=min_score,
         filter=filter_of(filter),
         group_by_clip=group_by_clip,
+        shift=read_shift(shift, "body"),
+        distinct=distinct,
     )
-    return SearchResponse.of(hits, k, offset, root_path(request))
-
-
-def _search_like(
-    upload: Upload,
-    engine: Engine,
-    *,
-    k: int,
-    offset: int,
-    min_score: float | None,
-    filter: filters.Filter | None,
-    group_by_clip: bool,
-) -> list[Hit]:
-    asked = query.Query(
-        parts=[query.AudioPart(upload.file, upload.name, max_duration=engine.settings.max_duration)],
-        k=k,
-        offset=offset,
-        min_score=min_score,
-        filter=filter,
-        group_by_clip=group_by_clip,
-    )
-    return query.search(engine.store, engine.encoder, asked)
-
-
-def _parts(wanted: SearchRequest) -> list[query.Part]:
-    """Turn the query's parts into those of the index."""
-    if isinstance(wanted.query, str):
-        return [query.TextPart(wanted.query)]
-    parts: list[query.Part] = []
-    for part in wanted.query:
-        match part:
-            case TextPart():
-                parts.append(query.TextPart(part.text, part.weight))
-            case ClipPart():
-                parts.append(query.ClipPart(part.clip, part.weight))
-            case EmbeddingPart():
-                parts.append(query.EmbeddingPart(part.embedding, part.weight))
-    return parts
+    found = await engine.audio.run(find, engine, asked)
+    return SearchResponse.of(found, k, offset, root_path(request))

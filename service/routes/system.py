@@ -16,10 +16,9 @@ from service import problems, reference
 from service.engine import Engine
 from service.errors import NotReady, Overloaded
 from service.intake import MAX_JSON_BYTES, GuardedRoute
+from service.queries import MAX_K, MAX_PARTS
 from service.routes.context import FOR_LIBRARY, TheEngine
 from service.schemas import (
-    MAX_K,
-    MAX_PARTS,
     MAX_PROMPTS,
     BundleOut,
     HealthResponse,

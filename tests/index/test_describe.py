@@ -19,11 +19,6 @@ from tests import sounds
 from tests.index import making
 
 
-@pytest.fixture(scope="module")
-def bank(encoder: Encoder) -> PromptBank:
-    return PromptBank(encoder)
-
-
 def test_a_prompts_own_embedding_is_nearest_to_it(encoder: Encoder, bank: PromptBank) -> None:
     prompts = encoder.bundle.prompts
     for place in (0, len(prompts) // 2, len(prompts) - 1):

@@ -43,7 +43,7 @@ def test_an_added_clip_is_there_can_be_found_and_heard(own: httpx.Client, tmp_pa
     assert clip["segments"] == 1  # the silence has none
     assert clip["sha256"].startswith(clip["id"])
     assert own.get(f"{CLIPS}/{clip['id']}").json() == clip
-    assert own.get(CLIPS).json() == {"clips": [clip], "total": 1, "offset": 0, "limit": 100}
+    assert own.get(CLIPS).json() == {"clips": [clip], "total": 1, "offset": 0, "limit": 100, "hints": []}
     assert own.post("/v1/search", json={"query": "calm"}).json()["hits"][0]["clip"] == clip
     heard = own.get(clip["audio_url"])
     assert (heard.status_code, heard.content) == (200, content)

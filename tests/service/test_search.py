@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from encoders.affect import Affect
 from encoders.encoder import Encoder
-from index.query import Query, TextPart, search
+from index.query import AffectPart, AudioPart, ClipPart, Query, Shift, TextPart, search
 from service.engine import Engine
 from tests.service.conftest import VOICES, problem_of
 
@@ -123,6 +124,76 @@ def test_an_empty_library_has_no_hits(own: httpx.Client, speech: Callable[..., b
     assert own.post("/v1/search/audio", files={"file": ("a", speech())}).json()["hits"] == []
 
 
+def test_a_place_of_the_plane_finds_what_the_index_finds(client: httpx.Client, engine: Engine) -> None:
+    parts = [{"affect": {"valence": 6, "arousal": 2.5}}, {"text": "shouting", "weight": -0.3}]
+    found = client.post(SEARCH, json={"query": parts, "distinct": True}).json()
+    asked = Query([AffectPart(Affect(6, 2.5)), TextPart("shouting", -0.3)], distinct=True)
+    expected = search(engine.store, engine.encoder, asked, engine.bank)
+    assert [hit["clip"]["id"] for hit in found["hits"]] == [hit.clip.id for hit in expected]
+    assert [hit["score"] for hit in found["hits"]] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+
+
+def test_a_shift_moves_the_query_wherever_it_comes_from(client: httpx.Client, engine: Engine, recordings: Path) -> None:
+    shift = {"arousal": -1.5, "valence": 0.5}
+    clip = client.get("/v1/clips").json()["clips"][0]
+    asked = Query([ClipPart(clip["id"])], shift=Shift(**shift))
+    expected = [hit.clip.name for hit in search(engine.store, engine.encoder, asked, engine.bank)]
+    assert names(client.post(SEARCH, json={"query": [{"clip": clip["id"]}], "shift": shift})) == expected
+    similar = client.get(f"/v1/clips/{clip['id']}/similar", params={"shift": json.dumps(shift)})
+    assert names(similar) == expected
+    files = {"file": ("a", (recordings / clip["name"]).read_bytes())}
+    heard = client.post("/v1/search/audio", files=files, data={"shift": json.dumps(shift)})
+    assert [name for name in names(heard) if name != clip["name"]] == expected
+    still = client.post(SEARCH, json={"query": [{"clip": clip["id"]}], "shift": {}}).json()
+    assert still == client.post(SEARCH, json={"query": [{"clip": clip["id"]}]}).json()
+    moved = client.post(SEARCH, json={"query": [{"clip": clip["id"]}], "shift": shift}).json()
+    assert [hit["score"] for hit in moved["hits"]] != [hit["score"] for hit in still["hits"]]
+
+
+def test_a_recording_is_one_part_among_others(client: httpx.Client, engine: Engine, recordings: Path) -> None:
+    recording = recordings / "voice1.flac"
+    parts = [{"text": "shouting", "weight": -0.5}, {"clip": client.get("/v1/clips").json()["clips"][0]["id"]}]
+    data = {"weight": "0.7", "parts": json.dumps(parts)}
+    found = client.post("/v1/search/audio", files={"file": ("a", recording.read_bytes())}, data=data).json()["hits"]
+    wanted = [AudioPart(recording, weight=0.7), TextPart("shouting", -0.5), ClipPart(str(parts[1]["clip"]))]
+    expected = search(engine.store, engine.encoder, Query(wanted), engine.bank)
+    assert [hit["clip"]["id"] for hit in found] == [hit.clip.id for hit in expected]
+    assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "place"),
+    [
+        ("parts", '[{"text": ""}]', "body /parts/0/text"),
+        ("parts", '[{"txt": "a"}]', "body /parts/0"),
+        ("parts", "[]", "body /parts"),
+        ("parts", "a calm voice", "body parts"),
+        ("shift", '{"arousal": 9}', "body /shift/arousal"),
+        ("shift", "arousal=1", "body shift"),
+        ("distinct", "perhaps", "body /distinct"),
+        ("weight", "1000", "body /weight"),
+    ],
+)
+def test_what_does_not_fit_a_form_field_is_named(
+    client: httpx.Client, recordings: Path, field: str, text: str, place: str
+) -> None:
+    files = {"file": ("a", (recordings / "voice1.flac").read_bytes())}
+    answer = client.post("/v1/search/audio", files=files, data={field: text})
+    found = problem_of(answer, 422, "request-invalid")
+    assert found["errors"][0]["place"] == place
+    assert "@" not in found["detail"]
+
+
+def test_a_mistyped_field_of_a_filter_is_pointed_out(client: httpx.Client) -> None:
+    hints = ["no clip has the field 'speeker'. Did you mean 'speaker'?"]
+    mistyped = {"speeker": "01"}
+    found = client.post(SEARCH, json={"query": "calm", "filter": mistyped}).json()
+    assert (found["hits"], found["hints"]) == ([], hints)
+    assert client.get("/v1/clips", params={"filter": json.dumps(mistyped)}).json()["hints"] == hints
+    assert client.get("/v1/facets", params={"filter": json.dumps(mistyped)}).json()["hints"] == hints
+    assert client.post(SEARCH, json={"query": "calm", "filter": {"speaker": "99"}}).json()["hints"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "place"),
     [
@@ -151,7 +222,14 @@ def test_an_empty_library_has_no_hits(own: httpx.Client, speech: Callable[..., b
         ({"query": "calm", "offset": -1}, "body /offset"),
         ({"query": "calm", "min_score": 1.5}, "body /min_score"),
         ({"query": "calm", "filter": []}, "body /filter"),
-        ({"query": "calm", "shift": {"arousal": 1}}, "body"),
+        ({"query": "calm", "shift": {"arousal": 6.5}}, "body /shift/arousal"),
+        ({"query": "calm", "shift": {"dominance": 1}}, "body /shift"),
+        ({"query": "calm", "shift": 1}, "body /shift"),
+        ({"query": "calm", "distinct": "yes"}, "body /distinct"),
+        ({"query": [{"affect": {"valence": 5}}]}, "body /query/0/affect/arousal"),
+        ({"query": [{"affect": {"valence": 5, "arousal": 0}}]}, "body /query/0/affect/arousal"),
+        ({"query": [{"affect": [5, 2]}]}, "body /query/0/affect"),
+        ({"query": [{"affect": {"valence": 5, "arousal": 2}, "text": "calm"}]}, "body /query/0"),
         ([], "body"),
         ("calm", "body"),
         (None, "body"),
