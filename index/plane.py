@@ -85,7 +85,8 @@ class Plane:
         distances = np.square(self.places - np.asarray(place)).sum(axis=1)
         # Relative to the nearest prompt, so that some weight is left wherever the place is.
         weights = np.exp((distances.min() - distances) / (2 * BANDWIDTH**2))
-        return _unit(weights @ self.embeddings).astype(np.float32)
+        mean: Array = weights @ self.embeddings
+        return _unit(mean).astype(np.float32)
 
     def affect_of(self, vector: Vector) -> Affect:
         """Estimate where a unit vector lies; not clipped to the scale."""
@@ -114,8 +115,10 @@ class Plane:
 
     def sound(self, vectors: Vector) -> Vector:
         """Return what embeddings [m, dim] hold besides affect: float32 [m, dim], of no particular length."""
-        directions = self.directions.astype(np.float32)
-        return vectors - (vectors @ directions.T) @ directions
+        directions: Vector = self.directions.astype(np.float32)
+        shares: Vector = vectors @ directions.T
+        affect: Vector = shares @ directions
+        return vectors - affect
 
     def _read(self, vector: Array) -> Array:
         found: Array = vector @ self.readout + self.constant

@@ -1,6 +1,6 @@
 """How the command line writes the parts of a query, and a shift.
 
-Every part may begin with its weight and a star: `0.5*a warm voice`, `-1*0f343b0931126a20`.
+Every part may begin with its weight and a star: `0.5*a warm voice`, `2*0f343b0931126a20`.
 """
 
 import re
@@ -35,10 +35,10 @@ def parts(
     found += [TextPart(text, weight * WITHOUT) for weight, text in map(_weighted, without)]
     found += [_like(text, max_duration) for text in like]
     found += [_affect(text) for text in affect]
-    if not any(part.weight > 0 for part in found):
+    if not found:
         raise QueryError(
             'what to search for? Say a PROMPT, such as "an angry voice", or --like a clip or recording, or --affect, a '
-            "point of the valence-arousal plane. Only to lead away from something is no direction."
+            "point of the valence-arousal plane."
         )
     return found
 

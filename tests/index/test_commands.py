@@ -11,8 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import emotionrank
+from encoders.affect import Affect
 from encoders.encoder import Encoder
 from index.local.library import LocalStore
+from index.prompts import PromptBank
+from index.query import AffectPart, AudioPart, ClipPart, Part, Query, Shift, TextPart, search
 from index.records import NewClip
 from tests import sounds
 from tests.index import making
@@ -106,6 +109,98 @@ def test_search_prints_a_table_or_json(run: Any, library: Path) -> None:
     assert set(hit) == {"rank", "score", "clip", "start", "end", "affect"}
     assert hit["clip"]["name"] in NAMES
     assert set(hit["affect"]) == {"valence", "arousal"}
+
+
+def scores(ran: Ran) -> list[tuple[str, float]]:
+    assert (ran.code, ran.errors) == (0, "")
+    return [(hit["clip"]["name"], round(hit["score"], 4)) for hit in ran.json["hits"]]
+
+
+def found(library: Path, encoder: Encoder, bank: PromptBank, asked: Query) -> list[tuple[str, float]]:
+    with LocalStore.open(library, encoder.bundle, read_only=True) as store:
+        return [(hit.clip.name, round(hit.score, 4)) for hit in search(store, encoder, asked, bank)]
+
+
+def test_every_part_of_a_query_has_a_flag(
+    run: Any, sound: Path, library: Path, encoder: Encoder, bank: PromptBank
+) -> None:
+    clip, file = making.clip(1).id, sound / NAMES[2]
+    flags = ["--like", f"0.7*{clip}", "--like", str(file), "--affect", "0.5*6, 2.5", "--with", "2*a warm voice"]
+    flags += ["--without", "shouting", "--without", "0.5*a bored voice"]
+    expected: list[Part] = [
+        TextPart("calm"),
+        TextPart("a warm voice", 2.0),
+        TextPart("shouting", -0.5),
+        TextPart("a bored voice", -0.25),
+        ClipPart(clip, 0.7),
+        AudioPart(file),
+        AffectPart(Affect(6, 2.5), 0.5),
+    ]
+    ran = run("search", "calm", *flags, "-l", library, "--json")
+    assert scores(ran) == found(library, encoder, bank, Query(expected))
+    assert scores(run("search", "--with", "-2*calm", "--affect", "2,6", "-l", library, "--json")) == found(
+        library, encoder, bank, Query([TextPart("calm", -2), AffectPart(Affect(2, 6))])
+    )
+
+
+def test_a_shift_and_distinct_have_flags(run: Any, library: Path, encoder: Encoder, bank: PromptBank) -> None:
+    clip = making.clip(0).id
+    ran = run("search", "--like", clip, "--shift", "arousal=-1.5", "--shift", "valence=+1", "-l", library, "--json")
+    shift = Shift(valence=1, arousal=-1.5)
+    assert scores(ran) == found(library, encoder, bank, Query([ClipPart(clip)], shift=shift))
+    distinct = run("search", "calm", "--distinct", "-l", library, "--json")
+    assert scores(distinct) == found(library, encoder, bank, Query([TextPart("calm")], distinct=True))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "what to search for? Say a PROMPT"),
+        (["--like", "nothing"], "--like 'nothing' cannot be read: it is neither a file nor the id of a clip"),
+        (["--like", "0" * 16], "no clip '0000000000000000' in this library"),
+        (["--affect", "5"], "--affect '5' cannot be read: say valence and arousal"),
+        (["--affect", "5;2"], "--affect '5;2' cannot be read"),
+        (["--affect", "high,low"], "--affect 'high,low' cannot be read"),
+        (["--affect", "5,8"], "arousal is 8.0; the plane runs from 1 to 7"),
+        (["calm", "--shift", "arousal"], "--shift 'arousal' cannot be read: say by how many points"),
+        (["calm", "--shift", "dominance=1"], "--shift 'dominance=1' cannot be read: say once how far"),
+        (["calm", "--shift", "arousal=1", "--shift", "arousal=2"], "--shift 'arousal=2' cannot be read"),
+        (["calm", "--shift", "arousal=70"], "the shift of arousal is 70.0; it must be a number of points from -6 to 6"),
+        (["0*calm", "--affect", "5,2"], "part 1 of the query has the weight 0.0"),
+    ],
+)
+def test_a_query_that_cannot_be_read_is_wrong_use(run: Any, library: Path, flags: list[str], message: str) -> None:
+    ran = run("search", *flags, "-l", library)
+    assert (ran.code, ran.output) == (2, "")
+    assert message in ran.errors
+
+
+def test_facets_are_a_table_or_json(run: Any, library: Path) -> None:
+    ran = run("index", "facets", "-l", library)
+    assert (ran.code, ran.errors) == (0, "")
+    assert "speaker" in ran.output
+    assert "1 to 2" in ran.output  # seconds
+    kept = run(
+        "index", "facets", "-l", library, "--field", "speaker", "--filter", '{"speaker": {"gte": "01"}}', "--json"
+    )
+    assert kept.json["total"] == 2
+    (speaker,) = kept.json["facets"]
+    assert speaker["values"] == [{"value": "01", "clips": 1}, {"value": "02", "clips": 1}]
+    few = run("index", "facets", "-l", library, "--field", "speaker", "--field", "nobody", "--limit", 1)
+    assert "(2 more)" in few.output
+    assert "(none)" in few.output
+    assert '"00"' not in few.output
+    assert run("index", "facets", "-l", library, "--field", "name").code == 2
+
+
+def test_a_mistyped_field_is_pointed_out(run: Any, library: Path) -> None:
+    hint = "no clip has the field 'speeker'. Did you mean 'speaker'?"
+    mistyped = ["-l", library, "--filter", '{"speeker": "01"}']
+    ran = run("search", "a calm voice", *mistyped)
+    assert (ran.code, ran.output, ran.errors) == (0, "", f"no hits\nhint: {hint}\n")
+    ran = run("search", "a calm voice", *mistyped, "--json")
+    assert (ran.code, ran.errors, ran.json["hits"], ran.json["hints"]) == (0, "", [], [hint])
+    assert f"hint: {hint}" in run("index", "facets", *mistyped).errors
 
 
 def test_search_takes_a_filter(run: Any, library: Path) -> None:

@@ -152,11 +152,12 @@ def test_a_shift_moves_the_query_wherever_it_comes_from(client: httpx.Client, en
 
 def test_a_recording_is_one_part_among_others(client: httpx.Client, engine: Engine, recordings: Path) -> None:
     recording = recordings / "voice1.flac"
-    parts = [{"text": "shouting", "weight": -0.5}, {"clip": client.get("/v1/clips").json()["clips"][0]["id"]}]
+    clip: str = client.get("/v1/clips").json()["clips"][0]["id"]
+    parts = [{"text": "shouting", "weight": -0.5}, {"clip": clip}]
     data = {"weight": "0.7", "parts": json.dumps(parts)}
     found = client.post("/v1/search/audio", files={"file": ("a", recording.read_bytes())}, data=data).json()["hits"]
-    wanted = [AudioPart(recording, weight=0.7), TextPart("shouting", -0.5), ClipPart(str(parts[1]["clip"]))]
-    expected = search(engine.store, engine.encoder, Query(wanted), engine.bank)
+    asked = Query([AudioPart(recording, weight=0.7), TextPart("shouting", -0.5), ClipPart(clip)])
+    expected = search(engine.store, engine.encoder, asked, engine.bank)
     assert [hit["clip"]["id"] for hit in found] == [hit.clip.id for hit in expected]
     assert [hit["score"] for hit in found] == pytest.approx([hit.score for hit in expected], abs=1e-6)
 
