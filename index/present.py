@@ -13,6 +13,7 @@ from rich.text import Text
 
 from encoders.affect import Affect, AffectRange, in_words
 from index.build import BuildReport
+from index.copy import CopyReport
 from index.describe import Description
 from index.records import Backup, Clip, Compaction, Drift, Hit, IndexInfo, LibraryInfo
 from index.sources import Failure
@@ -149,6 +150,31 @@ def print_compaction(made: Compaction) -> None:
     print(_index_line(made))
     if made.reason:
         print(made.reason)
+
+
+def copy_json(report: CopyReport) -> dict[str, Any]:
+    """Return what a copy did as JSON values."""
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "same": report.same,
+        "segments": report.segments,
+        "audio_outside": report.outside,
+        "failed": [{"name": failure.name, "message": failure.message} for failure in report.failed],
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def print_copy(report: CopyReport) -> None:
+    """Print what a copy did."""
+    print(
+        f"{report.added:,} clips added, {report.updated:,} updated, {report.same:,} were there already, "
+        f"{len(report.failed):,} failed; {report.segments:,} segments in {report.seconds:.1f} s"
+    )
+    if report.outside:
+        print(
+            f"the audio of {report.outside:,} uploaded clips stays in the source's folder: keep that", file=sys.stderr
+        )
 
 
 def backup_json(made: Backup) -> dict[str, Any]:

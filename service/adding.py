@@ -14,6 +14,7 @@ from encoders.encoder import Encoder
 from index.encode import encode_clip
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
+from service.errors import UploadsUnavailable
 from service.uploads import AudioFolder, Upload
 
 _guard = threading.Lock()
@@ -33,14 +34,20 @@ def add(
     *,
     encoder: Encoder,
     store: Store,
-    folder: AudioFolder,
+    folder: AudioFolder | None,
     max_duration: float,
 ) -> Added:
     """Add an upload: decode and embed it, keep its audio, write its record.
 
     Content that the library has already is not embedded again: its metadata is replaced if any is given, and
-    its audio restored if it has gone missing. Raises the audio, metadata and library errors.
+    its audio restored if it has gone missing. Raises UploadsUnavailable without a `folder`, and the audio, metadata
+    and library errors.
     """
+    if folder is None:
+        raise UploadsUnavailable(
+            "this service takes no uploads: its library keeps no audio, and no folder for it is set "
+            "(EMOTIONRANK_AUDIO). Add recordings with `emotionrank index build`, or ask who runs the service."
+        )
     sha256 = upload.sha256()
     identity = clip_id(sha256)
     with _lock(identity):
@@ -58,10 +65,12 @@ def add(
             raise
 
 
-def delete(identity: str, store: Store) -> None:
+def delete(identity: str, store: Store, folder: AudioFolder | None) -> None:
     """Delete a clip, and its audio if it was uploaded. Raises `ClipNotFound`."""
     with _lock(identity):
         store.delete(identity)
+        if folder is not None:
+            folder.discard(identity)
 
 
 def _refresh(upload: Upload, metadata: Metadata | None, clip: Clip, store: Store, folder: AudioFolder) -> Clip:

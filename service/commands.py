@@ -30,6 +30,7 @@ def _option(name: str) -> OptionInfo:
 Host = Annotated[str | None, _option("host")]
 Port = Annotated[int | None, _option("port")]
 Library = Annotated[str | None, _option("library")]
+Audio = Annotated[Path | None, _option("audio")]
 Bundle = Annotated[Path | None, _option("bundle")]
 Threads = Annotated[int | None, _option("threads")]
 Queue = Annotated[int | None, _option("queue")]
@@ -42,6 +43,7 @@ Data = Annotated[Path | None, _option("data")]
 @serve.command()
 def _serve(
     library: Library = None,
+    audio: Audio = None,
     host: Host = None,
     port: Port = None,
     bundle: Bundle = None,
@@ -54,6 +56,7 @@ def _serve(
     """Serve a library over HTTP until Ctrl-C."""
     settings = load_settings(
         library=library,
+        audio=audio,
         host=host,
         port=port,
         bundle=bundle,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from encoders.encoder import Encoder
-from index.open import open_store
+from index.open import is_remote, open_store
 from index.prompts import PromptBank
 from index.store import Store
 from service.errors import SettingsInvalid
@@ -28,7 +28,7 @@ class Engine:
     encoder: Encoder
     store: Store
     bank: PromptBank
-    audio_folder: AudioFolder
+    audio_folder: AudioFolder | None  # None: there is none, and uploads are refused
     quick: Lane
     audio: Lane
 
@@ -47,9 +47,15 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         # One thread a call: the lanes bring the parallelism, and two calls do not fight over the cores.
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
-        folder = AudioFolder(Path(settings.library) / "audio")
+        folder = _audio_folder(settings.library, settings.audio)
         quick = Lane("quick", settings.threads, settings.queue, _QUICK_PAUSE)
         stack.callback(quick.close)
         audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
         stack.callback(audio.close)
         yield Engine(settings, encoder, store, PromptBank(encoder), folder, quick, audio)
+
+
+def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:
+    if audio is not None:
+        return AudioFolder(audio)
+    return None if is_remote(library) else AudioFolder(Path(library) / "audio")

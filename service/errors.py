@@ -6,6 +6,7 @@
         Overloaded           too much is waiting already; the caller should try again (Retry-After)
         NotReady             the service cannot search now; the message says why
         StorageFull          an upload could not be written
+        UploadsUnavailable   the service has no folder to keep uploads in
       InputError
         RequestInvalid       a query parameter or form field is unknown or malformed
         BodyMalformed        the body is not the JSON or the multipart form that it says it is
@@ -57,6 +58,12 @@ class StorageFull(ServiceError):
     """An upload could not be written to the disk."""
 
     code: ClassVar[str] = "storage-full"
+
+
+class UploadsUnavailable(ServiceError):
+    """The service has no folder in which the audio of uploads could be kept."""
+
+    code: ClassVar[str] = "uploads-unavailable"
 
 
 class RequestInvalid(InputError):

@@ -69,8 +69,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     "overloaded": Kind(503, "Too much is waiting already"),
     "not-ready": Kind(503, "The service is not ready"),
     "library-busy": Kind(503, "The library is busy"),
+    "library-away": Kind(503, "The library cannot be reached"),
     "library-read-only": Kind(503, "The library cannot be written to"),
     "library-full": Kind(507, "The library's disk is full"),
+    "uploads-unavailable": Kind(501, "This service takes no uploads"),
     "storage-full": Kind(507, "The upload could not be stored"),
     "internal-error": Kind(500, "Something went wrong here"),
 }

@@ -30,7 +30,14 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     library: str | Path | None = Field(
-        default=None, description="The library to serve: a directory, made when it is not there. `serve` needs it."
+        default=None,
+        description="The library to serve: a directory, made when it is not there, or milvus://HOST:PORT/NAME. "
+        "`serve` needs it.",
+    )
+    audio: Path | None = Field(
+        default=None,
+        description="Folder for the audio of uploaded clips (default: `audio` in the library's directory). A library "
+        "in Milvus takes uploads only with it.",
     )
     bundle: Path | None = Field(
         default=None, description="The bundle to use (default: the one that came with EmotionRank)."

@@ -103,6 +103,12 @@ class AudioFolder:
         if self.holds(path):
             Path(path).unlink(missing_ok=True)
 
+    def discard(self, clip_id: str) -> None:
+        """Remove what is kept of a clip that is gone."""
+        for file in self.path.glob(f"{clip_id}.*"):
+            with suppress(OSError):  # `verify` names files that are left behind
+                file.unlink()
+
     def _sync(self) -> None:
         """Make the folder's entries durable."""
         folder = os.open(self.path, os.O_RDONLY)

@@ -9,7 +9,7 @@ import typer
 from encoders.audio import DEFAULT_MAX_DURATION
 from encoders.encoder import Encoder
 from index import build as building
-from index import present
+from index import present, shards
 from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar, steps_bar
 from index.errors import LibraryError
 from index.prompts import PromptBank
@@ -38,6 +38,14 @@ def build(
         ),
     ] = None,
     max_duration: DurationOption = DEFAULT_MAX_DURATION,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Only one of N parts of the sources, the same on every machine: run 1/N to N/N, anywhere, at once.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add recordings to a library, made where there is none yet. What is there already is not encoded again.
@@ -46,10 +54,13 @@ def build(
 
     Where much was added, the library is compacted at the end (see `emotionrank index compact`).
     """
+    keep = shards.parse(shard).has if shard is not None else None
     encoder = Encoder.load(bundle, threads=1)
     with open_later(library, encoder.bundle) as target:
         with progress_bar("clips") as bar:
-            report = building.build(target, encoder, sources, threads=threads, max_duration=max_duration, progress=bar)
+            report = building.build(
+                target, encoder, sources, threads=threads, max_duration=max_duration, progress=bar, keep=keep
+            )
         if target.store and not report.interrupted and target.store.outgrown():
             _compact(target.store, encoder)
     present.list_failures(report.failed)

@@ -2,7 +2,7 @@
 
 import typer
 
-from index.commands import build, facets, upkeep
+from index.commands import build, copying, facets, upkeep
 
 index = typer.Typer(add_completion=False, help="Make and look after a library.", no_args_is_help=True)
 
@@ -13,3 +13,4 @@ index.command("verify")(upkeep.verify)
 index.command("compact")(upkeep.compact)
 index.command("rebuild")(upkeep.rebuild)
 index.command("backup")(upkeep.backup)
+index.command("copy")(copying.copy)

@@ -24,8 +24,14 @@ from index import build as building
 from index.store import Progress as Steps
 
 LibraryOption = Annotated[
-    Path,
-    typer.Option("--library", "-l", envvar="EMOTIONRANK_LIBRARY", show_default=False, help="Folder of the library."),
+    str,
+    typer.Option(
+        "--library",
+        "-l",
+        envvar="EMOTIONRANK_LIBRARY",
+        show_default=False,
+        help="The library: a folder, or milvus://HOST:PORT/NAME.",
+    ),
 ]
 BundleOption = Annotated[
     Path | None,

@@ -115,7 +115,7 @@ def backup(
 
 def _make(
     what: Literal["compact", "rebuild"],
-    library: Path,
+    library: str,
     bundle: Path | None,
     memory: float | None,
     recall: float,

@@ -59,7 +59,15 @@ ClipId = Annotated[str, Path(min_length=1, max_length=64, description="The clip'
     response_description="Every file was added.",
     responses={
         200: {"model": AddResponse, "description": "Not every file was added: some were there, or failed."},
-        **documented(*FOR_FORMS, *FOR_AUDIO, "too-many-files", "metadata-invalid", "clip-conflict", *FOR_WRITING),
+        **documented(
+            *FOR_FORMS,
+            *FOR_AUDIO,
+            "too-many-files",
+            "metadata-invalid",
+            "clip-conflict",
+            "uploads-unavailable",
+            *FOR_WRITING,
+        ),
     },
 )
 async def add_clips(
@@ -162,7 +170,7 @@ async def get_clip(request: Request, engine: TheEngine, clip_id: ClipId) -> Clip
 )
 async def delete_clip(engine: TheEngine, clip_id: ClipId) -> None:
     """Delete a clip from the library, and its audio if it was uploaded. Files of the user's own stay."""
-    await engine.quick.run(adding.delete, clip_id, engine.store)
+    await engine.quick.run(adding.delete, clip_id, engine.store, engine.audio_folder)
 
 
 @routes.get(

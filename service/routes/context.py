@@ -24,7 +24,7 @@ FOR_AUDIO: Final = (
     "audio-silent",
     "audio-invalid",
 )
-FOR_LIBRARY: Final = ("overloaded", "library-busy")
+FOR_LIBRARY: Final = ("overloaded", "library-busy", "library-away")
 FOR_WRITING: Final = (*FOR_LIBRARY, "library-read-only", "library-full", "storage-full")
 
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to skip.")]
