@@ -109,14 +109,15 @@ def recordings(sources: Sequence[Path]) -> Iterator[Recording | Failure]:
 
 def _from_folder(root: Path) -> Iterator[Recording | Failure]:
     empty = True
-    for item in _walk(root, root, set()):
+    for item in _walk(root, "", set()):
         empty = False
         yield item
     if empty:
         yield Failure(str(root), f"{root} has no sound or video files in it (known by their extensions).")
 
 
-def _walk(root: Path, folder: Path, entered: set[tuple[int, int]]) -> Iterator[Recording | Failure]:
+def _walk(folder: Path, below: str, entered: set[tuple[int, int]]) -> Iterator[Recording | Failure]:
+    """Yield what is in a folder, whose path below the source is `below`, with a slash at its end."""
     try:
         place = folder.stat()
         if (place.st_dev, place.st_ino) in entered:
@@ -131,9 +132,9 @@ def _walk(root: Path, folder: Path, entered: set[tuple[int, int]]) -> Iterator[R
             continue
         path = folder / entry.name
         if _is_folder(entry):
-            yield from _walk(root, path, entered)
+            yield from _walk(path, f"{below}{entry.name}/", entered)
         elif path.suffix.lower() in EXTENSIONS:
-            yield Recording(path, path.relative_to(root).as_posix())
+            yield Recording(path, f"{below}{entry.name}")
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -183,7 +183,8 @@ class LocalStore:
 
     def stamps(self, paths: Sequence[str]) -> dict[str, dict[str, Stamp | None]]:
         """Return the ids and stamps of the clips that have these paths."""
-        given = {self._stored(path): path for path in paths}
+        root = f"{self.path.absolute()}/"
+        given = {path.removeprefix(root): path for path in paths}
         found: dict[str, dict[str, Stamp | None]] = {}
         with self._database.read() as connection:
             for path, clip, stamp in catalog.stamps(connection, given):
