@@ -3,7 +3,7 @@
 Everything here is a model's estimate from the sound of the voice. The summary says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from encoders.affect import Affect, AffectRange, in_words
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.bundle import Prompt
-from encoders.encoder import Encoder, pool
+from encoders.encoder import EncodedSegment, Encoder, pool
 from index.encode import encode_clip
 from index.prompts import PromptBank
 
@@ -61,10 +61,14 @@ def describe(
     name: str | None = None,
     candidates: Sequence[str] = (),
     max_duration: float = DEFAULT_MAX_DURATION,
+    visit: Callable[[EncodedSegment], None] | None = None,
 ) -> Description:
-    """Describe the recording `source`. Raises an AudioError, and PromptError for a candidate."""
+    """Describe the recording `source`. Raises an AudioError, and PromptError for a candidate.
+
+    `visit` is called with each segment as soon as it is encoded.
+    """
     wanted = encoder.embed_prompts(list(candidates)).embedding if candidates else None
-    segments, duration = encode_clip(encoder, source, name=name, max_duration=max_duration)
+    segments, duration = encode_clip(encoder, source, name=name, max_duration=max_duration, visit=visit)
     timeline = [Moment(s.start, s.end, s.affect, bank.terms(s.embedding)[0][0]) for s in segments]
     embedding, affect = pool(segments)
     terms = tuple(bank.terms(embedding))

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from encoders.affect import Affect, AffectRange, in_words
+from encoders.windows import SEGMENTATION
 from index.build import BuildReport
 from index.copy import CopyReport
 from index.describe import Description
@@ -107,6 +108,7 @@ def info_json(info: LibraryInfo) -> dict[str, Any]:
         "dim": info.dim,
         "created_at": info.created_at.isoformat(),
         **info.counts._asdict(),
+        "segmentation": list(info.segmentation),
         "bytes": info.bytes,
         "valence": info.valence,
         "arousal": info.arousal,
@@ -260,6 +262,10 @@ def _info_rows(info: LibraryInfo) -> Iterator[tuple[str, str]]:
     yield "bundle", f"{info.bundle_name} {info.bundle_version}, fingerprint {info.fingerprint[:12]}"
     yield "clips", f"{info.counts.clips:,}"
     yield "segments", f"{info.counts.segments:,} of {info.dim} values"
+    if info.segmentation:
+        older = [way for way in info.segmentation if way != SEGMENTATION]
+        advice = f" (now {SEGMENTATION}; only a library that is built anew is cut so throughout)" if older else ""
+        yield "cut as", ", ".join(info.segmentation) + advice
     yield "sound", f"{info.counts.seconds / 3600:.2f} hours"
     yield "on disk", "not known" if info.bytes is None else f"{info.bytes / 1e6:,.1f} MB"
     yield "valence 1..7", _bars(info.valence)

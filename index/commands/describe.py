@@ -10,7 +10,7 @@ from encoders.encoder import Encoder
 from encoders.errors import InputError
 from index import describe as describing
 from index import present
-from index.commands.shared import BundleOption, DurationOption, JsonOption
+from index.commands.shared import BundleOption, DurationOption, JsonOption, sound_bar
 from index.prompts import PromptBank
 from index.sources import Failure
 
@@ -38,9 +38,10 @@ def _describe(
     results: list[dict[str, Any]] = []
     for file in files:
         try:
-            found = describing.describe(
-                encoder, bank, file, name=str(file), candidates=prompts, max_duration=max_duration
-            )
+            with sound_bar(file) as visit:
+                found = describing.describe(
+                    encoder, bank, file, name=str(file), candidates=prompts, max_duration=max_duration, visit=visit
+                )
         except InputError as error:
             failed.append(Failure(str(file), str(error)))
             continue

@@ -1,13 +1,14 @@
 """What the library's commands share: their common options, and the bars of progress."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,9 +18,13 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.text import Text
 
+from encoders.containers import length
+from encoders.encoder import EncodedSegment
+from encoders.errors import AudioError
 from index import build as building
 from index.store import Progress as Steps
 
@@ -59,7 +64,8 @@ DurationOption = Annotated[
 ]
 
 
-_LONG: Final = 60.0  # seconds
+_LONG: Final = 60.0  # seconds of work, from which on an estimate is printed
+_LONG_SOUND: Final = 20.0  # seconds of sound, from which on there is a bar
 
 
 class _Rate(ProgressColumn):
@@ -128,3 +134,24 @@ def steps_bar() -> Iterator[Steps]:
     with bar:
         task = bar.add_task("", total=1.0)
         yield lambda what, part: bar.update(task, description=what, completed=part)
+
+
+@contextmanager
+def sound_bar(file: Path) -> Iterator[Callable[[EncodedSegment], None] | None]:
+    """Show how far into a long recording the work is, on a terminal's stderr; yield what is to see each segment."""
+    console = Console(stderr=True)
+    seconds = _length(file) if console.is_terminal else None
+    if seconds is None or seconds < _LONG_SOUND:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(escape(file.name), total=seconds)
+        yield lambda segment: bar.update(task, completed=segment.end)
+
+
+def _length(file: Path) -> float | None:
+    try:
+        return length(file, str(file))
+    except AudioError:
+        return None  # whoever decodes it will say so

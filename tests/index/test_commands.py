@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 import emotionrank
 from encoders.affect import Affect
 from encoders.encoder import Encoder
+from encoders.windows import FORMER, SEGMENTATION
+from index.commands import shared
 from index.local.library import LocalStore
 from index.prompts import PromptBank
 from index.query import AffectPart, AudioPart, ClipPart, Part, Query, Shift, TextPart, search
@@ -293,3 +295,21 @@ def test_every_command_has_help(words: list[str]) -> None:
     result = CliRunner().invoke(emotionrank.app, [*words, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "about 1 s"), (42, "about 42 s"), (600, "about 10 min"), (9000, "about 2.5 h")]
+)
+def test_times_that_are_estimated_are_said_roughly(seconds: float, said: str) -> None:
+    assert shared.in_time(seconds) == said
+
+
+def test_info_names_how_the_segments_were_cut(run: Any, sound: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    run("index", "build", sound / NAMES[0], "-l", library)
+    assert run("index", "info", "-l", library, "--json").json["segmentation"] == [SEGMENTATION]
+    with sqlite3.connect(library / "library.db") as connection:
+        connection.execute("UPDATE library SET value = ? WHERE key = 'segmentation'", (f"{FORMER} {SEGMENTATION}",))
+    connection.close()
+    output = " ".join(run("index", "info", "-l", library).output.split())
+    assert f"{FORMER}, {SEGMENTATION} (now {SEGMENTATION}; only a library that is built anew" in output
