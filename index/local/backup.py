@@ -42,10 +42,11 @@ def backup(folder: Path, database: Database, target: Path, progress: Progress | 
             missing = _records_and_audio(folder, database, partial, tell)
             tell("copying the snapshot", 0.0)
             snapshot.copy(folder, partial)
-            size = sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())
-            os.sync()  # of so many files each by itself would take far longer
+            tell("waiting for the disk", 1.0)
+            # Last, and one after the other: most are on the disk by now.
+            size = sum(map(_flush, [*partial.rglob("*"), partial]))
             partial.replace(target)
-            _sync(target.parent)
+            _flush(target.parent)
     return Backup(str(target), size, missing, time.monotonic() - started)
 
 
@@ -64,6 +65,7 @@ def _records_and_audio(folder: Path, database: Database, partial: Path, tell: Pr
             source.backup(target, pages=_PAGES, progress=copied)
         with copy.read() as connection:
             files = [(clip, path) for clip, path, *_ in catalog.files(connection) if _own(path)]
+        _sweep(partial, {database.path.name, *(path for _, path in files)})
         gone = []
         for number, (clip, path) in enumerate(files):
             tell("copying audio", number / len(files))
@@ -78,6 +80,13 @@ def _records_and_audio(folder: Path, database: Database, partial: Path, tell: Pr
     finally:
         copy.close()
     return tuple(str(folder / path) for clip, path in gone if clip in there)
+
+
+def _sweep(partial: Path, wanted: set[str]) -> None:
+    """Remove what an earlier attempt left and this one does not need."""
+    for file in partial.rglob("*"):
+        if file.is_file() and file.relative_to(partial).as_posix() not in wanted:
+            file.unlink()
 
 
 def _own(path: str) -> bool:
@@ -122,9 +131,11 @@ def _translated(target: Path) -> Iterator[None]:
         raise LibraryError(f"the backup {target} failed: {error}. The library is as it was.") from error
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _flush(path: Path) -> int:
+    """Wait until a file or a folder is on the disk; return the bytes of a file, 0 of a folder."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return 0 if path.is_dir() else path.stat().st_size

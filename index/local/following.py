@@ -59,23 +59,29 @@ class Following:
                 held = self._held = _Held(state, self._followed(connection, state))
             yield connection, held.vectors
 
-    def glance(self) -> tuple[Snapshot | None, Vectors | None]:
-        """Return the catalog's snapshot, and its vectors where they are loaded; follows nothing.
+    def snapshot(self, connection: sqlite3.Connection) -> Snapshot | None:
+        """Open the snapshot that there is at the connection's moment. Raises SnapshotUnusable."""
+        return open_snapshot(connection, changes.state(connection), self._folder, self._fingerprint, self._dim)
 
-        Raises SnapshotUnusable.
+    def glance(self, connection: sqlite3.Connection) -> tuple[Vectors, str | None]:
+        """Return the vectors as they are, following nothing: where they are not loaded yet, the snapshot's alone.
+
+        With them, what is against using the snapshot, if anything is.
         """
         held = self._held
-        with self._database.read() as connection:
-            state = changes.state(connection)
-            vectors = held.vectors if held is not None and held.state.snapshot == state.snapshot else None
-            if vectors is not None and vectors.snapshot is not None:
-                return vectors.snapshot, vectors
-            return open_snapshot(connection, state, self._folder, self._fingerprint, self._dim), vectors
+        vectors = held.vectors if held and held.state.snapshot == changes.state(connection).snapshot else None
+        if vectors is not None and vectors.snapshot is not None:
+            return vectors, None
+        try:
+            found, problem = self.snapshot(connection), None
+        except SnapshotUnusable as error:
+            found, problem = None, str(error)
+        return (vectors if vectors and not found else Vectors(self._dim, found)), problem
 
     def _followed(self, connection: sqlite3.Connection, state: State) -> Vectors:
         held = self._held
         if held is None or held.state.snapshot != state.snapshot or held.state.sequence < state.trimmed:
-            vectors, since = self._opened(connection, state)
+            vectors, since = self._opened(connection, state.sequence)
         else:
             vectors, since = held.vectors, held.state.sequence
         for rows in catalog.rows_after(connection, vectors.last_segment, self._dim):
@@ -83,10 +89,10 @@ class Following:
         vectors.remove(changes.deleted(connection, since))
         return vectors
 
-    def _opened(self, connection: sqlite3.Connection, state: State) -> tuple[Vectors, int]:
+    def _opened(self, connection: sqlite3.Connection, sequence: int) -> tuple[Vectors, int]:
         """Return the snapshot's vectors, or none yet, and the change that they are at."""
         try:
-            found = open_snapshot(connection, state, self._folder, self._fingerprint, self._dim)
+            found = self.snapshot(connection)
         except SnapshotUnusable as error:
             log.warning(
                 "%s: %s. Searching is right without it, but the vectors are read from the catalog each time the "
@@ -97,7 +103,7 @@ class Following:
             )
             found = None
         if found is None:
-            return Vectors(self._dim), state.sequence
+            return Vectors(self._dim), sequence
         return Vectors(self._dim, found), found.manifest.sequence
 
 

@@ -19,7 +19,7 @@ from index.filters import And, Filter, Not, OneOf, Or, Order
 from index.local import changes, where
 from index.local.catalog import Ints
 
-_ROOM: Final = 64 << 20  # bytes of row numbers to remember
+_ROOM: Final = 64 << 20  # bytes of filters and row numbers to remember
 _FEW: Final = 2_000  # changed clips up to which looking at each of them is cheaper than at everything
 _PORTION: Final = 500  # values in one IN (...)
 
@@ -30,6 +30,9 @@ Set = npt.NDArray[np.bool_]
 class _Entry:
     sequence: int
     numbers: Ints
+
+    def size(self, key: str) -> int:
+        return self.numbers.nbytes + len(key)
 
 
 class Kept:
@@ -70,9 +73,10 @@ class Kept:
         with self._lock:
             old = self._entries.pop(key, None)
             self._entries[key] = entry
-            self._bytes += entry.numbers.nbytes - (old.numbers.nbytes if old else 0)
+            self._bytes += entry.size(key) - (old.size(key) if old else 0)
             while self._bytes > _ROOM and len(self._entries) > 1:
-                self._bytes -= self._entries.popitem(last=False)[1].numbers.nbytes
+                first, oldest = self._entries.popitem(last=False)
+                self._bytes -= oldest.size(first)
 
 
 class _Everything:

@@ -34,9 +34,8 @@ from index.local.claims import claim
 from index.local.codes import Floats
 from index.local.following import Following
 from index.local.kept import Kept
-from index.local.snapshot import RECALL, SnapshotUnusable
+from index.local.snapshot import RECALL
 from index.local.sqlite import Database
-from index.local.vectors import Vectors
 from index.records import (
     Backup,
     Clip,
@@ -272,16 +271,10 @@ class LocalStore:
 
     def info(self) -> LibraryInfo:
         """Say what the library is."""
-        problem = None
-        try:
-            found, vectors = self._following.glance()
-        except SnapshotUnusable as error:
-            found, vectors, problem = None, None, str(error)
         with self._database.read() as connection:
             segmentation = catalog.segmentation(connection)
             counts, valence, arousal = report.summary(connection)
-            searched = vectors or Vectors(self._dim, found)
-            index = report.index(connection, searched, problem)
+            index = report.index(connection, *self._following.glance(connection))
         return LibraryInfo(
             address=str(self.path),
             kind="local",
@@ -304,17 +297,11 @@ class LocalStore:
             damage = report.damage(connection)
         if damage:
             return damage  # nothing read from a damaged file would mean anything
-        try:
-            self._following.glance()
-            unusable = []
-        except SnapshotUnusable as error:
-            unusable = [Drift("snapshot", str(error))]
         with self._following.moment() as (connection, vectors):
             return [
                 *report.records(connection),
                 *report.embeddings(connection, self._dim),
-                *unusable,
-                *(report.snapshot(connection, vectors.snapshot) if vectors.snapshot else []),
+                *report.snapshot(connection, self._following.snapshot),
                 *report.vectors(connection, vectors),
                 *report.audio(connection, self.path, self.audio, read=audio),
             ]

@@ -6,7 +6,7 @@ Each check returns what it finds wrong, in words; nothing is repaired here.
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
@@ -17,7 +17,7 @@ import numpy as np
 
 from encoders.affect import HIGH, LOW, Affect
 from index.local import catalog, changes
-from index.local.snapshot import Snapshot
+from index.local.snapshot import Snapshot, SnapshotUnusable
 from index.local.vectors import Vectors
 from index.records import Counts, Drift, DriftKind, IndexInfo, Stamp
 
@@ -139,8 +139,14 @@ def embeddings(connection: sqlite3.Connection, dim: int) -> list[Drift]:
     return _named("embedding", wrong())
 
 
-def snapshot(connection: sqlite3.Connection, found: Snapshot) -> list[Drift]:
-    """Read the whole snapshot and compare whose its segments are with the catalog; `vectors` compares the rest."""
+def snapshot(connection: sqlite3.Connection, opened: Callable[[sqlite3.Connection], Snapshot | None]) -> list[Drift]:
+    """Open the snapshot, read all of it, and compare whose its segments are with the catalog."""
+    try:
+        found = opened(connection)
+    except SnapshotUnusable as error:
+        return [Drift("snapshot", str(error))]
+    if found is None:
+        return []
     clip_of = np.repeat(np.arange(len(found.clips)), np.diff(found.offsets))
 
     def wrong() -> Iterator[str]:

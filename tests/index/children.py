@@ -6,13 +6,18 @@ store's method has returned, so whatever a parent has read was acknowledged.
 
 import os
 import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from encoders.errors import EmotionRankError
+from index.errors import LibraryBusy
 from index.local.library import LocalStore
 from tests.index import making
 
@@ -37,6 +42,18 @@ def start(task: str, library: Path, *arguments: object, largest_file: int = 0, u
     )
 
 
+def kill(child: subprocess.Popen[str]) -> list[str]:
+    """Kill a child and return the lines it wrote that have not been read yet."""
+    child.kill()
+    # `communicate` would pass over what reading a line has fetched already.
+    assert child.stdout is not None
+    assert child.stderr is not None
+    with child, child.stdout, child.stderr:
+        lines, errors = child.stdout.read().splitlines(), child.stderr.read()
+    assert child.returncode == -signal.SIGKILL, errors
+    return lines
+
+
 def restrict() -> None:
     """Do as `start` was told, once everything is imported."""
     if size := int(os.environ.get("CHILD_LARGEST_FILE", "0")):
@@ -46,20 +63,42 @@ def restrict() -> None:
 
 
 def churn(store: LocalStore, name: str) -> None:
-    """Add clips for ever, and delete every third again; "+seed" and "-seed" say what is done."""
+    """Add clips with their audio for ever, delete every third again; "+seed" and "-seed" say what is done."""
     number = 0
     while True:
         number += 1
         seed = f"{name}-{number}"
         # "?" announces what may or may not have happened when the end comes.
         print(f"?+{seed}", flush=True)
-        store.add(making.clip(seed, {"round": name}), making.segments(vectors_of(seed)))
+        new = making.clip(seed, {"round": name})
+        file = store.audio / f"{new.id}.wav"
+        file.write_bytes(seed.encode())
+        store.add(replace(new, path=str(file)), making.segments(vectors_of(seed)))
         print(f"+{seed}", flush=True)
         if number % 3 == 0:
             seed = f"{name}-{number - 1}"
             print(f"?-{seed}", flush=True)
             store.delete(making.clip(seed).id)
             print(f"-{seed}", flush=True)
+
+
+def compact(store: LocalStore, count: str = "1000000") -> None:
+    """Compact so many times, by default for ever; "c" says that it is done. Where another is at it, that is fine."""
+    for _ in range(int(count)):
+        with suppress(LibraryBusy):
+            store.compact()
+            print("c", flush=True)
+
+
+def backup(store: LocalStore, target: str) -> None:
+    """Copy the library for ever, to `<target>-1`, `<target>-2` ...; "b1" says that the first is done."""
+    print("begun", flush=True)
+    number = 0
+    while True:
+        number += 1
+        with suppress(LibraryBusy):
+            store.backup(Path(f"{target}-{number}"))
+            print(f"b{number}", flush=True)
 
 
 def add(store: LocalStore, name: str, count: str) -> None:
@@ -83,10 +122,8 @@ def main(task: str, library: str, *arguments: str) -> None:
                 return
             task, arguments = arguments[0], arguments[1:]
         with LocalStore.create(path, making.bundle()) as store:
-            if task == "churn":
-                churn(store, *arguments)
-            else:
-                add(store, *arguments)
+            tasks: dict[str, Callable[..., None]] = {"churn": churn, "add": add, "compact": compact, "backup": backup}
+            tasks[task](store, *arguments)
     except EmotionRankError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -36,45 +35,135 @@ def check_against_scan(store: LocalStore, seeds: set[str]) -> None:
     assert making.agrees(store.search(query, k=10_000), scan, 10_000)
 
 
+def killed(*started: subprocess.Popen[str], after: float) -> list[list[str]]:
+    """Kill children once the last has begun and some time has passed; return the lines that each wrote."""
+    last = started[-1]
+    assert last.stdout is not None
+    began = last.stdout.readline().rstrip()
+    time.sleep(after)
+    *others, lines = map(children.kill, started)
+    return [*others, [began, *lines]]
+
+
+def account(lines: list[str], present: set[str]) -> list[str]:
+    """Bring `present` to what was acknowledged; return what was announced and is open: at most one step."""
+    announced: dict[str, str] = {}
+    for line in lines:
+        step, seed = line.lstrip("?")[0], line.lstrip("?+-")
+        if line.startswith("?"):
+            announced[seed] = step
+        else:
+            announced.pop(seed)
+            (present.add if step == "+" else present.discard)(seed)
+    assert len(announced) <= 1
+    return list(announced)
+
+
 def rounds(library: Path, count: int) -> None:
+    """Kill a writer at a random moment again and again; in every other round, one that compacts with it."""
     chance = random.Random(0)
     present: set[str] = set()
-    for number in range(count):
-        child = children.start("churn", library, number)
-        assert child.stdout is not None
-        lines = [child.stdout.readline().strip()]  # it has begun
-        time.sleep(chance.uniform(0, 0.25))
-        child.kill()
-        lines += child.communicate(timeout=30)[0].split()
-        assert child.returncode == -signal.SIGKILL
-
-        announced: dict[str, str] = {}
-        for line in filter(None, lines):
-            step, seed = line.lstrip("?")[0], line.lstrip("?+-")
-            if line.startswith("?"):
-                announced[seed] = step
-            else:
-                announced.pop(seed)
-                (present.add if step == "+" else present.discard)(seed)
-        with LocalStore.open(library, making.bundle()) as store:
-            # The step that was under way is done or not done, and either is right; nothing else is open.
-            assert len(announced) <= 1
-            for seed in announced:
-                there = bool(store.has([making.clip(seed).id]))
-                (present.add if there else present.discard)(seed)
-            assert drift(store) == []
-            check_against_scan(store, present)
+    compacted = 0
+    with LocalStore.create(library, making.bundle()) as reader:  # follows through all of it
+        for number in range(count):
+            children_ = [children.start("churn", library, number)]
+            if number % 2:
+                children_.insert(0, children.start("compact", library))
+            *others, lines = killed(*children_, after=chance.uniform(0, 0.5))
+            compacted += sum(map(len, others))
+            undecided = account(lines, present)
+            with LocalStore.open(library, making.bundle()) as store:
+                # The step that was under way is done or not done, and either is right; nothing else is open.
+                for seed in undecided:
+                    there = bool(store.has([making.clip(seed).id]))
+                    (present.add if there else present.discard)(seed)
+                assert drift(store) == []
+                check_against_scan(store, present)
+            check_against_scan(reader, present)
+            assert drift(reader) == []
     assert len(present) > count  # the children did get to work
+    assert compacted
 
 
 def test_what_was_acknowledged_survives_being_killed(tmp_path: Path) -> None:
-    rounds(tmp_path / "library", 8)
+    rounds(tmp_path / "library", 12)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_what_was_acknowledged_survives_being_killed_a_hundred_times(tmp_path: Path) -> None:
     rounds(tmp_path / "library", 100)
+
+
+def backup_rounds(tmp_path: Path, count: int) -> None:
+    """Kill a process that copies a library which another adds to; what copies there are have to be whole."""
+    library = tmp_path / "library"
+    chance = random.Random(1)
+    whole = 0
+    for number in range(count):
+        target = tmp_path / f"copy-{number}"
+        writer = children.start("churn", library, number)
+        assert writer.stdout is not None
+        for _ in range(6):
+            writer.stdout.readline()
+        with LocalStore.open(library, making.bundle()) as store:
+            earlier = {clip.id for clip in store.clips(limit=10_000) if clip.metadata["round"] != str(number)}
+            store.compact()
+        copier = children.start("backup", library, target)
+        assert copier.stdout is not None
+        done = [copier.stdout.readline() for _ in range(1 + number % 2)][1:]  # it has begun, or even made one
+        time.sleep(chance.uniform(0, 0.3))
+        done += children.kill(copier)
+        children.kill(writer)
+        copies = [copy for copy in sorted(tmp_path.glob(f"copy-{number}-*")) if copy.suffix != ".partial"]
+        assert len(done) <= len(copies) <= len(done) + 1  # one may be done, and not have been said to be
+        for copy in copies:
+            whole += 1
+            with LocalStore.open(copy, making.bundle()) as store:
+                assert store.verify(audio=True) == []
+                clips = store.clips(limit=10_000)
+                assert earlier <= {clip.id for clip in clips}
+                check_against_scan(store, {clip.name.removeprefix("clip-").removesuffix(".wav") for clip in clips})
+            shutil.rmtree(copy)
+    assert whole >= count // 2
+
+
+def test_a_backup_is_whole_whenever_it_is_killed(tmp_path: Path) -> None:
+    backup_rounds(tmp_path, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_backup_is_whole_whenever_it_is_killed_fifty_times(tmp_path: Path) -> None:
+    backup_rounds(tmp_path, 50)
+
+
+def test_two_compact_at_once_while_one_writes(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    with LocalStore.create(library, making.bundle()) as reader:
+        writer = children.start("add", library, "x", 60)
+        compacting = [children.start("compact", library, 15) for _ in range(2)]
+        for child in (writer, *compacting):
+            _, errors = child.communicate(timeout=60)
+            assert (child.returncode, errors) == (0, "")
+        check_against_scan(reader, {f"x-{number}" for number in range(60)})
+        assert drift(reader) == []
+
+
+def test_a_compaction_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    seeds = {f"x-{number}" for number in range(40)}
+    with LocalStore.create(library, making.bundle()) as store:
+        for seed in seeds:
+            store.add(making.clip(seed), making.segments(children.vectors_of(seed)))
+        child = children.start("compact", library, 1, largest_file=1000)
+        output, errors = child.communicate(timeout=60)
+        assert (child.returncode, output) == (1, "")
+        assert errors.startswith("Library")
+        assert "Traceback" not in errors
+        assert drift(store) == []
+        store.compact()
+        check_against_scan(store, seeds)
 
 
 def test_a_creation_that_was_killed_is_completed_by_the_next(tmp_path: Path) -> None:
@@ -162,8 +251,7 @@ def test_a_read_only_library_can_be_searched_but_not_changed(tmp_path: Path, log
         assert writer.stdout is not None
         for _ in range(4):
             writer.stdout.readline()
-        writer.kill()
-        writer.communicate(timeout=30)
+        children.kill(writer)
     for file in library.rglob("*"):
         file.chmod(0o555 if file.is_dir() else 0o444)
     library.chmod(0o555)
