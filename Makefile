@@ -54,6 +54,7 @@ test-corpus: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.encoders
+	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.loss
 
