@@ -4,6 +4,7 @@ An address is `milvus://HOST[:PORT]/NAME`. What must not be seen in a list of pr
 the environment:
 
     EMOTIONRANK_MILVUS_TOKEN     USER:PASSWORD, or an API key
+    EMOTIONRANK_MILVUS_DATABASE  the database in Milvus (default)
     EMOTIONRANK_MILVUS_TLS       1: over TLS; or the path of a file with the authorities to trust (PEM)
     EMOTIONRANK_MILVUS_TIMEOUT   seconds that one request may take (10)
 
@@ -211,6 +212,7 @@ def connect(address: Address) -> Connection:
         client = MilvusClient(
             uri=f"{scheme}://{host}:{address.port}",
             token=os.environ.get("EMOTIONRANK_MILVUS_TOKEN", ""),
+            db_name=os.environ.get("EMOTIONRANK_MILVUS_DATABASE", ""),
             timeout=timeout,
             dedicated=True,
             **options,

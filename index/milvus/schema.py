@@ -149,7 +149,7 @@ def _make(connection: Connection, name: str, schema: Any, indexes: Sequence[_Ind
         try:
             with connection.answering():
                 wanted = client.prepare_index_params()
-                wanted.add_index(index.column, index_type=index.type, **index.options)
+                wanted.add_index(index.column, index_type=index.type, index_name=index.column, **index.options)
                 client.create_index(name, wanted, timeout=timeout, sync=False)  # it is empty: nothing to wait for
         except LibraryError:
             if index.needed:

@@ -118,6 +118,15 @@ def test_pages_fit_together(store: Store, by_clip: bool) -> None:
     assert [hit.clip.id for hit in whole][:30] == sorted(hit.clip.id for hit in whole[:30])
 
 
+def test_of_many_that_tie_the_first_by_id_are_found(store: Store) -> None:
+    """More tie than any engine is asked for at a time: which it left out must not show."""
+    (vector,) = making.unit(np.random.default_rng(0), 1)
+    ids = sorted(store.add(making.clip(n), making.segments(vector[np.newaxis])).id for n in range(150))
+    for by_clip in (True, False):
+        assert [hit.clip.id for hit in store.search(vector, k=5, group_by_clip=by_clip)] == ids[:5]
+        assert [hit.clip.id for hit in store.search(vector, k=5, offset=90, group_by_clip=by_clip)] == ids[90:95]
+
+
 def test_a_filter_holds_inside_the_search(store: Store) -> None:
     held = fill(store, [3] * 200)
     query = making.unit(np.random.default_rng(5), 1)[0]
