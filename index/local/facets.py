@@ -1,4 +1,4 @@
-"""Facets as SQL over the catalog: one pass over `metadata`, one over `clips`; see `index.facets`."""
+"""Facets as SQL over the catalog; see `index.facets`."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -8,18 +8,10 @@ from typing import Final
 from index import facets
 from index.facets import Facet, FacetValue
 from index.filters import And, Field, Filter
-from index.local.where import Parameters, compile_filter
-from index.records import JsonScalar
+from index.local.where import compile_filter
 
-_RANKED: Final = """
-    SELECT key, kind, value, clips, total, distinct_values FROM (
-        SELECT key, kind, value, clips,
-            sum(clips) OVER field AS total,
-            count(*) OVER field AS distinct_values,
-            row_number() OVER (PARTITION BY key ORDER BY clips DESC, kind, value) AS place
-        FROM counted WINDOW field AS (PARTITION BY key)
-    ) WHERE place <= ? ORDER BY key, place
-"""
+# Looking a clip's field up costs about as much as going past so many.
+_FEW: Final = 8
 
 
 def fields(connection: sqlite3.Connection, among: Iterable[str] | None) -> set[str]:
@@ -44,62 +36,66 @@ def fields(connection: sqlite3.Connection, among: Iterable[str] | None) -> set[s
 def count(
     connection: sqlite3.Connection, names: Sequence[str] | None, condition: Filter | None, limit: int
 ) -> list[Facet]:
-    """Return the facets of the clips that a filter keeps; see `index.store.Store.facets`."""
+    """Return the facets of the clips that a filter keeps; see `index.store.Store.facets`.
+
+    Inside a transaction that is rolled back: what a filter keeps is held in a temporary table.
+    """
     wanted = facets.checked(names, limit)
-    where, parameters = compile_filter(condition or And(()))
+    rows = "metadata" if condition is None else _kept(connection, condition)
     if wanted is None:
         wanted = [Field(name, own=True) for name in facets.NUMBERS]
-        wanted += [Field(key, own=False) for key in _common(connection, where, parameters)]
-    keys = [field.name for field in wanted if not field.own]
-    values = _values(connection, keys, where, parameters, limit)
-    own = [field.name for field in wanted if field.own]
-    ranges = dict(zip(own, _ranges(connection, own, where, parameters), strict=True))
-    return [ranges[field.name] if field.own else values.get(field.name, Facet(field.key, 0)) for field in wanted]
+        wanted += [Field(key, own=False) for key in _common(connection, rows)]
+    return [
+        _ranges(connection, field.name, condition) if field.own else _values(connection, field, rows, limit)
+        for field in wanted
+    ]
 
 
-def _kept(where: str) -> str:
-    return f"kind <> 'null' AND clip IN (SELECT number FROM clips WHERE {where})"
+def _kept(connection: sqlite3.Connection, condition: Filter) -> str:
+    """Write down which clips a filter keeps, and return the SQL for the metadata of these."""
+    where, parameters = compile_filter(condition)
+    connection.execute("DROP TABLE IF EXISTS temp.kept")
+    connection.execute("CREATE TEMP TABLE kept (number INTEGER PRIMARY KEY)")
+    kept = connection.execute(f"INSERT INTO kept SELECT number FROM clips WHERE {where}", parameters).rowcount
+    (clips,) = connection.execute("SELECT count(*) FROM clips").fetchone()
+    # Few clips are looked up one by one; for many it is quicker to go through all values of a field.
+    if kept * _FEW < clips:
+        return "temp.kept CROSS JOIN metadata ON clip = number"
+    return "metadata CROSS JOIN temp.kept ON number = clip"
 
 
-def _common(connection: sqlite3.Connection, where: str, parameters: Parameters) -> list[str]:
-    rows = connection.execute(
-        f"SELECT key FROM metadata WHERE {_kept(where)} GROUP BY key ORDER BY count(*) DESC, key LIMIT ?",
-        [*parameters, facets.MAX_FIELDS],
+def _common(connection: sqlite3.Connection, rows: str) -> list[str]:
+    found = connection.execute(
+        f"SELECT key FROM {rows} WHERE kind <> 'null' GROUP BY key ORDER BY count(*) DESC, key LIMIT ?",
+        (facets.MAX_FIELDS,),
     )
-    return [row[0] for row in rows]
+    return [row[0] for row in found]
 
 
-def _values(
-    connection: sqlite3.Connection, keys: list[str], where: str, parameters: Parameters, limit: int
-) -> dict[str, Facet]:
-    marks = ", ".join("?" * len(keys))
-    rows = connection.execute(
-        f"WITH counted AS (SELECT key, kind, value, count(*) AS clips FROM metadata WHERE key IN ({marks})"
-        f" AND {_kept(where)} GROUP BY key, kind, value) {_RANKED}",
-        [*keys, *parameters, limit],
+def _values(connection: sqlite3.Connection, field: Field, rows: str, limit: int) -> Facet:
+    found = connection.execute(
+        f"""
+        WITH counted AS MATERIALIZED (
+            SELECT kind, value, count(*) AS clips FROM {rows} WHERE key = ? AND kind <> 'null' GROUP BY kind, value
+        )
+        SELECT kind, value, clips, (SELECT sum(clips) FROM counted), (SELECT count(*) FROM counted)
+        FROM counted ORDER BY clips DESC, kind, value LIMIT ?
+        """,
+        (field.name, limit),
+    ).fetchall()
+    if not found:
+        return Facet(field.key, 0)
+    values = tuple(
+        FacetValue(bool(value) if kind == "boolean" else facets.value_of(value), clips)
+        for kind, value, clips, _, _ in found
     )
-    found: dict[str, Facet] = {}
-    values: dict[str, list[FacetValue]] = {}
-    for key, kind, value, clips, total, distinct in rows:
-        scalar: JsonScalar = bool(value) if kind == "boolean" else facets.value_of(value)
-        values.setdefault(key, []).append(FacetValue(scalar, clips))
-        found[key] = Facet(Field(key, own=False).key, total, distinct, tuple(values[key]))
-    return found
+    return Facet(field.key, found[0][3], found[0][4], values)
 
 
-def _ranges(connection: sqlite3.Connection, own: list[str], where: str, parameters: Parameters) -> list[Facet]:
-    # The names and the edges are this program's own; nothing of the caller's is in the text.
-    sums: list[str] = []
-    for name in own:
-        edges = facets.EDGES[name]
-        # How many lie below each edge; between neighbours lies the difference.
-        sums += [f"coalesce(sum({name} < {edge}), 0)" for edge in edges]
-    row = connection.execute(f"SELECT {', '.join([*sums, 'count(*)'])} FROM clips WHERE {where}", parameters).fetchone()
-    result = []
-    begin = 0
-    for name in own:
-        size = len(facets.EDGES[name])
-        below = [0, *row[begin : begin + size], row[-1]]
-        begin += size
-        result.append(facets.ranged(name, [high - low for low, high in pairwise(below)]))
-    return result
+def _ranges(connection: sqlite3.Connection, name: str, condition: Filter | None) -> Facet:
+    where, parameters = compile_filter(condition or And(()))
+    # The name and the edges are this program's own; nothing of the caller's is in the text. How many lie below
+    # each edge; between neighbours lies the difference.
+    sums = [f"coalesce(sum({name} < {edge}), 0)" for edge in facets.EDGES[name]]
+    row = connection.execute(f"SELECT 0, {', '.join(sums)}, count(*) FROM clips WHERE {where}", parameters).fetchone()
+    return facets.ranged(name, [high - low for low, high in pairwise(row)])

@@ -49,7 +49,7 @@ def speak(path: Path, seed: int, pitch: float = 120.0) -> None:
     path.write_bytes(media(voice(0.6, pitch=pitch, seed=seed)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_corpora() -> Path:
     """Return the folder of the labelled corpora; a test without one is skipped, a wrong one is an error."""
     folder = os.environ.get("EMOTIONRANK_CORPORA")
