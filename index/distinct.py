@@ -9,8 +9,9 @@ The measure behind it, over 630 clips of speakers that the released bundle never
 of 60 clips copied as FLAC, MP3 (128 and 48 kbit/s), AAC (64), Opus (24), stereo at 44.1 kHz, at half the level and
 with 0.3 s of silence before, 99 % lie nearer to their original; of the 1,630 originals, 114 pairs of takes of the
 same words by the same speaker in the same feeling among them, none lies so near to another.
-A copy through a telephone's band (8 kHz) mostly is a sound of its own. On EmoDB, which the bound was not chosen on, 34
-of 40 copies are found (all FLAC and AAC, 7 of 10 as MP3 at 64 kbit/s and as Opus at 32), and no other clip is taken for one.
+A copy through a telephone's band (8 kHz) mostly is a sound of its own. On EmoDB, which the bound was not chosen on,
+34 of 40 copies are found (all FLAC and AAC, 7 of 10 as MP3 at 64 kbit/s and as Opus at 32), and no other clip is taken
+for one.
 """
 
 from collections.abc import Sequence
