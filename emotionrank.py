@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
         "model_export.commands.evaluate:evaluate", "Measure a bundle on a labelled corpus (extra: train)."
     ),
     "export": Command("model_export.commands.export:export", "Write a checkpoint as a bundle (extra: train)."),
+    "reword": Command("model_export.commands.reword:reword", "Teach a bundle's text encoder again (extra: train)."),
 }
 
 

@@ -1,1 +1,1 @@
-"""The command line of training, one file a command group: corpus, caption, train, evaluate, export."""
+"""The command line of training, one file a command group: corpus, caption, train, evaluate, export, reword."""

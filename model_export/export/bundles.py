@@ -56,7 +56,7 @@ def export(
     with new_folder(target) as folder:
         checks = _graphs(model, folder, calibration)
         shutil.copyfile(model.tokenizer, folder / bundle.TOKENIZER)
-        _write_prompts(folder / bundle.PROMPTS)
+        write_prompts(folder / bundle.PROMPTS)
         stored = _settle(folder, speech, int8)
         said = {} if calibration is None else {"calibration": _facts(calibration)}
         interval = calibration.interval if calibration else None
@@ -151,7 +151,8 @@ def _file(folder: Path, kind: str, stored: str) -> Path:
     return folder / f"{kind}.{stored}.onnx"
 
 
-def _write_prompts(path: Path) -> None:
+def write_prompts(path: Path) -> None:
+    """Write the emotion vocabulary of a bundle, the prompts of `captions.bank`."""
     with path.open("w", encoding="utf-8") as file:
         for caption in captions.bank():
             valence, arousal = (round(float(value), 3) for value in caption.affect)

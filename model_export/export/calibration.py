@@ -93,6 +93,14 @@ def calibrate(
     return Calibration(scale, offset, interval, reason, len(x), len(names), (before, after), coverage)
 
 
+def conformal(
+    readings: npt.ArrayLike, labels: npt.ArrayLike, speakers: npt.ArrayLike, level: float = LEVEL
+) -> tuple[AffectInterval | None, str]:
+    """The interval around readings [n, 2] as they are, with no map fitted; None and why where there is none."""
+    residuals = np.abs(np.asarray(labels, np.float64) - np.asarray(readings, np.float64))
+    return _widths(residuals, np.asarray(speakers), level)
+
+
 def read(scale: Floats, offset: Floats, predicted: Floats) -> Floats:
     """`offset + scale * predicted`, cut to 1..7 as the encoders cut it: [n, 2]."""
     return np.clip(offset + scale * predicted, LOW, HIGH)
@@ -155,14 +163,17 @@ def _interval(
     x: Floats, y: Floats, cells: npt.NDArray[np.generic], speakers: npt.NDArray[np.generic], level: float
 ) -> tuple[AffectInterval | None, str]:
     """The half widths, or None and why there are none."""
+    return _widths(np.abs(y - _left_out(x, y, cells, speakers)), speakers, level)
+
+
+def _widths(residuals: Floats, speakers: npt.NDArray[np.generic], level: float) -> tuple[AffectInterval | None, str]:
     count = len(np.unique(speakers))
     if count < FEWEST_SPEAKERS:
         return None, f"an interval for unseen speakers needs {FEWEST_SPEAKERS} speakers, and there are {count}"
-    residuals = np.abs(y - _left_out(x, y, cells, speakers))
     weights = balanced(speakers)
     widths = [half_width(residuals[:, axis], weights, level) for axis in range(2)]
     if not np.isfinite(widths).all():
-        return None, f"{len(x)} clips are too few for an interval of {level:.0%}"
+        return None, f"{len(residuals)} clips are too few for an interval of {level:.0%}"
     valence, arousal = (math.ceil(width * 1e4) / 1e4 for width in widths)  # rounding down would lose coverage
     return AffectInterval(level=level, valence=valence, arousal=arousal), ""
 

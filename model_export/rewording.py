@@ -1,0 +1,264 @@
+"""New words for a bundle: its text encoder is taught again, its audio encoder stays as it is, to the byte.
+
+What recordings sound like to the bundle does not change, and neither do the embeddings of any library; what prompts
+mean does. The clips of a corpus are embedded once, as they are and distorted, and the text tower learns to lie among
+them by the objective of training (`losses.Objective`). The affect of text is read by the bundle's own read-out, which
+is linear in the embedding and so is found exactly from clips' embeddings and affect, and stays as it is too. That
+takes minutes where training takes hours, and the clip-level affect cannot get worse.
+
+The bundle's validation speakers are not learnt from. The interval of affect (split conformal) comes from them.
+"""
+
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import nn
+
+from encoders import bundle as bundles
+from encoders.affect import HIGH, LOW, NEUTRAL
+from encoders.audio import SAMPLE_RATE, Samples
+from encoders.bundle import Bundle
+from encoders.encoder import Encoded, Encoder
+from encoders.errors import AudioError
+from model_export import augment, data, towers
+from model_export.errors import CorpusError, ExportError
+from model_export.evaluation import clips as judging
+from model_export.export import bundles as exporting
+from model_export.export import calibration, example_speech, onnx_graph, onnx_shrink, storage, validation_speech
+from model_export.export.model_card import card
+from model_export.losses import Objective
+from model_export.manifest import Row
+from model_export.towers import SPAN, Towers
+from model_export.training import setup, texts
+from model_export.training.average import Average
+from model_export.training.batches import BalancedDraw
+from model_export.training.config import Config
+from model_export.training.loop import rate
+from model_export.training.sources import Indices
+
+Floats = npt.NDArray[np.float32]
+
+FEWEST = 300  # clips: with one distorted version of each, more than an embedding has values
+EXACT = 1e-3  # how far affect may lie from a linear read-out of the embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Clips as a bundle hears them, each as it is and distorted: embedding [versions, n, dim], affect [versions, n, 2]."""
+
+    rows: list[Row]
+    embedding: Floats
+    affect: Floats
+
+
+def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, version: str) -> Bundle:
+    """Write the bundle with its text encoder taught anew on labelled clips as the new folder `target`; return it.
+
+    Raises:
+        BundleError: the bundle cannot be opened.
+        CorpusError: fewer than FEWEST clips to learn from, or some that cannot be decoded.
+        ExportError: `target` is there already, or the bundle's affect is no linear read-out of its embedding.
+    """
+    encoder = Encoder.load(bundle, threads=1)
+    provenance = encoder.bundle.info.provenance
+    learnt = learnable(rows, provenance)
+    held = validation_speech.unheard(rows, provenance)
+    heard = hear(learnt, encoder, config)
+    plain = judging.embed(held, encoder, threads=config.threads)
+    torch.manual_seed(config.seed)
+    model = towers.build(config.towers)
+    model.read_out = read_out_of(heard)
+    teach(model, heard, config)
+    with exporting.new_folder(target) as folder:
+        shutil.copyfile(encoder.bundle.file(bundles.AUDIO), folder / bundles.AUDIO)
+        shutil.copyfile(model.tokenizer, folder / bundles.TOKENIZER)
+        exporting.write_prompts(folder / bundles.PROMPTS)
+        stored = _text_file(model, folder, held)
+        interval, reason = calibration.conformal(
+            plain.affect, [row.affect for row in held], [row.speaker for row in held]
+        )
+        about = {"rewording": _facts(encoder.bundle, learnt, config) | ({"no_interval": reason} if reason else {})}
+        info = encoder.bundle.info
+        made = bundles.seal(
+            folder,
+            name=info.name,
+            version=version,
+            licence=info.licence,
+            sample_rate=info.sample_rate,
+            embedding_dim=info.embedding_dim,
+            win_dur=info.win_dur,
+            hop_dur=info.hop_dur,
+            affect_interval=interval.model_dump() if interval else None,
+            provenance={**provenance, **about, "storage": stored},
+        )
+        sizes = {file: (folder / file).stat().st_size for file in made.files}
+        prompts = len(bundles.load(folder).prompts)
+        (folder / bundles.CARD).write_text(card(made, sizes, prompts), encoding="utf-8")
+    return bundles.load(target)
+
+
+def learnable(rows: Sequence[Row], provenance: dict[str, Any]) -> list[Row]:
+    """The labelled, complete clips that are not of the bundle's validation speakers and in no test part.
+
+    Raises:
+        CorpusError: there are fewer than FEWEST.
+    """
+    held = set(provenance.get("validation_speakers", ()))
+    kept = [row for row in rows if row.labelled and row.complete and row.speaker not in held and row.role != "test"]
+    if len(kept) < FEWEST:
+        raise CorpusError(
+            f"{len(kept)} labelled clips of speakers that the bundle does not keep for validation are too few; at "
+            f"least {FEWEST} are needed. Give more manifests"
+        )
+    return kept
+
+
+def hear(rows: list[Row], encoder: Encoder, config: Config) -> Heard:
+    """Embed the first window of every clip, as it is and `config.features.versions` times cropped and distorted.
+
+    Raises:
+        CorpusError: some cannot be decoded.
+    """
+    limit = round(towers.WIN_DUR * SAMPLE_RATE)
+
+    def of_one(place: int) -> list[Encoded] | str:
+        rng = np.random.default_rng((config.seed, place))
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        try:
+            samples = data.decoded(rows[place])
+        except AudioError as error:
+            return str(error)
+        versions: list[Samples] = [samples[:limit].astype(np.float32)]
+        for _ in range(config.features.versions):
+            seconds = float(rng.uniform(*config.data.crop_seconds))
+            crop, length = augment.batch([augment.crop(samples, seconds, rng, config.augmentation)])
+            versions.append(augment.distort(crop, length, noise, config.augmentation)[0].numpy())
+        return [encoder.embed_samples(version) for version in versions]
+
+    with ThreadPoolExecutor(config.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        console = Console(stderr=True)
+        made = list(
+            track(pool.map(of_one, range(len(rows))), "hearing", total=len(rows), transient=True, console=console)
+        )
+    data.require_all([result for result in made if isinstance(result, str)], len(rows))
+    clips = [result for result in made if not isinstance(result, str)]
+    embedding, affect = (
+        np.stack([[getattr(version, name)[0] for version in clip] for clip in clips], axis=1)
+        for name in ("embedding", "affect")
+    )
+    return Heard(rows, embedding, affect)
+
+
+def read_out_of(heard: Heard) -> nn.Linear:
+    """The read-out of a bundle, from what it makes of clips: least squares, which is exact for a linear one.
+
+    Raises:
+        ExportError: it is not linear, or too few of the clips are inside 1..7.
+    """
+    affect = heard.affect.reshape(-1, 2).astype(np.float64)
+    inside = ((affect > LOW) & (affect < HIGH)).all(axis=1)
+    embedding = np.column_stack([heard.embedding.reshape(len(affect), -1), np.ones(len(affect))])[inside]
+    weights, *_ = np.linalg.lstsq(embedding, (affect[inside] - NEUTRAL) / SPAN, rcond=None)
+    left = float(np.abs(embedding @ weights * SPAN + NEUTRAL - affect[inside]).max(initial=0.0))
+    if len(embedding) <= embedding.shape[1] or not left <= EXACT:
+        raise ExportError(
+            f"the affect of this bundle is no linear read-out of its embedding ({left:.1e} off over {len(embedding)} "
+            "clips inside 1..7), so there is none to read text by. Give more clips, or train a new bundle"
+        )
+    read_out = nn.Linear(embedding.shape[1] - 1, 2)
+    with torch.no_grad():
+        read_out.weight.copy_(torch.from_numpy(weights[:-1].T))
+        read_out.bias.copy_(torch.from_numpy(weights[-1]))
+    return read_out.requires_grad_(False)
+
+
+def teach(model: Towers, heard: Heard, config: Config) -> None:
+    """Train the text tower's projection on captions beside and far from the clips; it keeps its average."""
+    options = config.optimisation
+    places = data.places(heard.rows)
+    pool = texts.Pool.of(heard.rows, places, config.captions, config.seed)
+    tokens, padding = texts.tokenise(model.tokenizer, [caption.text for caption in pool.captions])
+    vectors = texts.sentence_vectors(model.text.encoder, tokens, padding, torch.device("cpu"))
+    draw = BalancedDraw(heard.rows, np.arange(len(heard.rows)), config.data.corpus_weight)
+    audio, clip_places, text_places = map(torch.from_numpy, (heard.embedding, places, pool.places))
+    objective = Objective(config.loss)
+    weights = dict(model.text.projection.named_parameters())
+    optimiser = torch.optim.AdamW(weights.values(), lr=options.head_rate, weight_decay=options.weight_decay)
+    average = Average(weights, options.average)
+    model.text.train()
+    steps = track(range(1, options.steps + 1), "teaching", transient=True, console=Console(stderr=True))
+    for step in steps:
+        rng = np.random.default_rng((config.seed, step))
+        clips, captions = _drawn(draw, pool, places, config, rng)
+        text = model.text.project(vectors[captions])
+        version = torch.from_numpy(rng.integers(len(heard.embedding), size=len(clips)))
+        loss = objective(audio[version, clips], text, clip_places[clips], text_places[captions], None, None)
+        missed = nn.functional.mse_loss(model.affect(text), text_places[captions][:, :2])
+        for group in optimiser.param_groups:
+            group["lr"] = options.head_rate * rate(step, options)
+        optimiser.zero_grad()
+        (loss + config.loss.affect * missed / SPAN**2).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(weights.values(), options.clip_norm)
+        optimiser.step()
+        average.update(step)
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(average.values[name])
+    model.eval()
+
+
+def _drawn(
+    draw: BalancedDraw, pool: texts.Pool, places: Floats, config: Config, rng: np.random.Generator
+) -> tuple[Indices, Indices]:
+    clips = draw(config.optimisation.batch, rng)
+    own = [pool.beside(int(clip), places[clip], rng) for clip in clips]
+    return clips, np.concatenate([own, pool.sampler.anywhere(config.captions.extra, rng)]).astype(np.int64)
+
+
+def _text_file(model: Towers, folder: Path, held: Sequence[Row]) -> dict[str, Any]:
+    """Write text.onnx, held to torch, in the smallest storage that ranks the same; what was kept, and why."""
+    full, small = (folder / f"text.{kind}.onnx" for kind in (storage.FULL, storage.SMALL))
+    module, names = towers.Exported(model.text, model), onnx_graph.INPUTS["text"]
+
+    def example(batch: int, tokens: int, seed: int) -> onnx_graph.Example:
+        return onnx_graph.text_example(batch, tokens, seed, model.text.encoder.vocabulary)
+
+    onnx_graph.to_onnx(module, example(3, 24, 0), names, full)
+    examples = [example(batch, tokens, batch + tokens) for batch in (1, 2, 5) for tokens in (5, 17, 60)]
+    difference = onnx_graph.check(module, full, examples, names)
+    onnx_shrink.shrink(full, small)
+    files = {
+        "audio": {storage.FULL: folder / bundles.AUDIO},
+        "text": {storage.FULL: full, storage.SMALL: small},
+    }
+    prompts = bundles.read_prompts(folder / bundles.PROMPTS)
+    speech = example_speech.from_rows(held)
+    chosen, figures = storage.choose(files, folder / bundles.TOKENIZER, prompts, speech)
+    {storage.FULL: full, storage.SMALL: small}[chosen["text"]].rename(folder / bundles.TEXT)
+    for other in (full, small):
+        other.unlink(missing_ok=True)
+    return {"audio": "as it was", "text": chosen["text"], **figures, "float32_difference_to_torch": difference}
+
+
+def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "of": f"{bundle.info.name} {bundle.info.version}",
+        "fingerprint": bundle.fingerprint,
+        "corpora": sorted({row.corpus for row in learnt}),
+        "clips": len(learnt),
+        "steps": config.optimisation.steps,
+        "seed": config.seed,
+        "commit": setup.commit(),
+    }
+    if config.captions.leave_out:
+        about["words_left_out"] = sorted(config.captions.leave_out)
+    return about
