@@ -10,7 +10,7 @@ The bundle's validation speakers are not learnt from. The interval of affect (sp
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +47,12 @@ from model_export.training.sources import Indices
 
 Floats = npt.NDArray[np.float32]
 
-FEWEST = 300  # clips: with one distorted version of each, more than an embedding has values
 EXACT = 1e-3  # how far affect may lie from a linear read-out of the embedding
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Clips as a bundle hears them, each as it is and distorted: embedding [versions, n, dim], affect [versions, n, 2]."""
+    """Clips as a bundle hears them, plain and distorted: embedding [versions, n, dim], affect [versions, n, 2]."""
 
     rows: list[Row]
     embedding: Floats
@@ -65,12 +64,12 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
 
     Raises:
         BundleError: the bundle cannot be opened.
-        CorpusError: fewer than FEWEST clips to learn from, or some that cannot be decoded.
+        CorpusError: fewer clips to learn from than a batch has, or some that cannot be decoded.
         ExportError: `target` is there already, or the bundle's affect is no linear read-out of its embedding.
     """
     encoder = Encoder.load(bundle, threads=1)
     provenance = encoder.bundle.info.provenance
-    learnt = learnable(rows, provenance)
+    learnt = learnable(rows, provenance, config.optimisation.batch)
     held = validation_speech.unheard(rows, provenance)
     heard = hear(learnt, encoder, config)
     plain = judging.embed(held, encoder, threads=config.threads)
@@ -106,18 +105,18 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
     return bundles.load(target)
 
 
-def learnable(rows: Sequence[Row], provenance: dict[str, Any]) -> list[Row]:
+def learnable(rows: Sequence[Row], provenance: Mapping[str, Any], fewest: int) -> list[Row]:
     """The labelled, complete clips that are not of the bundle's validation speakers and in no test part.
 
     Raises:
-        CorpusError: there are fewer than FEWEST.
+        CorpusError: there are fewer than `fewest`.
     """
     held = set(provenance.get("validation_speakers", ()))
     kept = [row for row in rows if row.labelled and row.complete and row.speaker not in held and row.role != "test"]
-    if len(kept) < FEWEST:
+    if len(kept) < fewest:
         raise CorpusError(
-            f"{len(kept)} labelled clips of speakers that the bundle does not keep for validation are too few; at "
-            f"least {FEWEST} are needed. Give more manifests"
+            f"{len(kept)} of the {len(rows)} clips can be learnt from (labelled, whole, not of the bundle's validation "
+            f"speakers), and a batch has {fewest}. Give more manifests, or a smaller optimisation.batch"
         )
     return kept
 
@@ -206,7 +205,7 @@ def teach(model: Towers, heard: Heard, config: Config) -> None:
         for group in optimiser.param_groups:
             group["lr"] = options.head_rate * rate(step, options)
         optimiser.zero_grad()
-        (loss + config.loss.affect * missed / SPAN**2).backward()  # type: ignore[no-untyped-call]
+        (loss + config.loss.affect * missed / SPAN**2).backward()
         nn.utils.clip_grad_norm_(weights.values(), options.clip_norm)
         optimiser.step()
         average.update(step)
