@@ -10,9 +10,9 @@ from encoders.audio import DEFAULT_MAX_DURATION
 from encoders.encoder import Encoder
 from index import build as building
 from index import present, shards
-from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar, steps_bar
+from index.commands import compacting
+from index.commands.shared import BundleOption, DurationOption, JsonOption, LibraryOption, progress_bar
 from index.errors import LibraryError
-from index.prompts import PromptBank
 from index.store import Store
 from index.unmade import open_later
 
@@ -78,8 +78,7 @@ def build(
 def _compact(store: Store, encoder: Encoder) -> None:
     """Compact after a build; whatever is against it, the build is done."""
     try:
-        with steps_bar() as progress:
-            made = store.compact(PromptBank(encoder).embeddings(), progress=progress)
+        made = compacting.compact(store, encoder)
     except LibraryError as error:
         print(f"not compacted: {error}", file=sys.stderr)
     else:

@@ -1,15 +1,16 @@
 """`emotionrank index info|verify|compact|rebuild|backup`: look after a library that is there."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from encoders.encoder import Encoder
 from index import present
+from index.commands import compacting
 from index.commands.shared import BundleOption, JsonOption, LibraryOption, steps_bar
+from index.local.choice import BUDGET
 from index.open import open_store
-from index.prompts import PromptBank
 
 MemoryOption = Annotated[
     float | None,
@@ -17,8 +18,8 @@ MemoryOption = Annotated[
         "--memory",
         metavar="GB",
         min=0,
-        show_default="what the best index takes",
-        help="Memory that searching may take, in gigabytes.",
+        show_default=f"{BUDGET / 1e9:g}",
+        help="Memory that searching may take, without the embeddings that an approximate index leaves on the disk.",
     ),
 ]
 RecallOption = Annotated[
@@ -30,7 +31,6 @@ RecallOption = Annotated[
         help="How much of the true ten best an approximate index has to find, measured with the bundle's prompts.",
     ),
 ]
-RECALL = 0.95
 
 
 def info(library: LibraryOption, as_json: JsonOption = False) -> None:
@@ -69,7 +69,7 @@ def compact(
     library: LibraryOption,
     bundle: BundleOption = None,
     memory: MemoryOption = None,
-    recall: RecallOption = RECALL,
+    recall: RecallOption = compacting.RECALL,
     as_json: JsonOption = False,
 ) -> None:
     """Fold what was added and deleted into a new snapshot, with the index that suits the library's size.
@@ -77,21 +77,21 @@ def compact(
     A library opens at once from a snapshot, and is searched faster. Others may search, add and delete meanwhile. A
     build compacts by itself once it pays.
     """
-    _make("compact", library, bundle, memory, recall, as_json)
+    _make(library, bundle, memory, recall, as_json, rebuild=False)
 
 
 def rebuild(
     library: LibraryOption,
     bundle: BundleOption = None,
     memory: MemoryOption = None,
-    recall: RecallOption = RECALL,
+    recall: RecallOption = compacting.RECALL,
     as_json: JsonOption = False,
 ) -> None:
     """Derive anew whatever is derived from a library's records: what to do when `verify` finds drift in it.
 
     The embeddings themselves are records; no recording is read.
     """
-    _make("rebuild", library, bundle, memory, recall, as_json)
+    _make(library, bundle, memory, recall, as_json, rebuild=True)
 
 
 def backup(
@@ -114,21 +114,12 @@ def backup(
 
 
 def _make(
-    what: Literal["compact", "rebuild"],
-    library: str,
-    bundle: Path | None,
-    memory: float | None,
-    recall: float,
-    as_json: bool,
+    library: str, bundle: Path | None, memory: float | None, recall: float, as_json: bool, *, rebuild: bool
 ) -> None:
     encoder = Encoder.load(bundle)
-    with open_store(library, bundle=encoder.bundle) as store, steps_bar() as progress:
-        made = getattr(store, what)(
-            PromptBank(encoder).embeddings(),
-            memory=None if memory is None else int(1e9 * memory),
-            recall=recall,
-            progress=progress,
-        )
+    budget = None if memory is None else int(1e9 * memory)
+    with open_store(library, bundle=encoder.bundle) as store:
+        made = compacting.compact(store, encoder, rebuild=rebuild, memory=budget, recall=recall)
     if as_json:
         present.print_json(present.compaction_json(made))
     else:

@@ -222,6 +222,53 @@ def test_info_and_verify(run: Any, library: Path, encoder: Encoder) -> None:
     assert run("index", "verify", "-l", library, "--json").json == {"ok": True, "drift": []}
 
 
+def test_a_library_is_compacted_rebuilt_and_backed_up(
+    run: Any, library: Path, encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "copy"
+    ran = run("index", "backup", copy, "-l", library)
+    assert (ran.code, ran.errors) == (0, "")
+    assert ran.output.startswith(f"{copy}: ")
+    ran = run("index", "compact", "-l", copy, "--json")
+    assert (ran.code, ran.errors) == (0, "")
+    assert (ran.json["clips"], ran.json["changes"], ran.json["kind"], ran.json["recall"]) == (3, 3, "exact", 1.0)
+    ran = run("index", "rebuild", "-l", copy, "--recall", 0.9, "--memory", 0.5)
+    assert (ran.code, ran.errors) == (0, "")
+    assert "3 clips, 0 changes folded in" in ran.output
+    assert "recall@10 1.000" in ran.output
+    info = run("index", "info", "-l", copy, "--json").json["index"]
+    assert (info["kind"], info["changes"], info["tail"], info["problem"]) == ("exact", 0, 0, None)
+    assert info["memory"]["mapped"] == ran_segments(run, copy) * 2 * encoder.bundle.info.embedding_dim
+    assert "since then 0 changes" in run("index", "info", "-l", copy).output
+    assert run("index", "verify", "--audio", "-l", copy, "--json").json["ok"]
+    ran = run("index", "backup", copy, "-l", library, "--json")
+    assert ran.code == 2
+    assert "is there already" in ran.errors
+    (copy / "snapshots" / "current.json").write_text("{")
+    ran = run("search", "a calm voice", "-l", copy, "--json")
+    assert (ran.code, len(ran.json["hits"])) == (0, 3)
+    assert "does not name a snapshot" in caplog.text
+    assert "not used: " in run("index", "info", "-l", copy).output
+    assert run("index", "verify", "-l", copy).code == 1
+
+
+def ran_segments(run: Any, library: Path) -> int:
+    return int(run("index", "info", "-l", library, "--json").json["segments"])
+
+
+def test_a_build_compacts_once_that_pays(
+    run: Any, sound: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.local.compaction.WORTHWHILE", 2)
+    monkeypatch.setattr("index.commands.compacting._LONG", 0)
+    ran = run("index", "build", sound / "clips.csv", "-l", tmp_path / "library")
+    assert ran.code == 0
+    assert ran.errors.startswith("exact: about 1 s to make; searching takes ")
+    assert "compacted " in ran.errors
+    assert run("index", "info", "-l", tmp_path / "library", "--json").json["index"]["changes"] == 0
+    assert run("index", "build", sound / "clips.csv", "-l", tmp_path / "library").errors == ""
+
+
 def test_verify_ends_with_1_on_drift_but_only_names_missing_sound(run: Any, tmp_path: Path) -> None:
     with LocalStore.create(tmp_path, making.bundle()) as store:
         store.add(making.clip(1), making.segments(making.unit(np.random.default_rng(0), 2)))
@@ -286,7 +333,18 @@ def test_the_library_may_be_named_in_the_environment(run: Any, library: Path, mo
     assert run("index", "info", "--json").json["clips"] == 3
 
 
-@pytest.mark.parametrize("words", [["index"], ["index", "build"], ["search"], ["describe"], ["index", "verify"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["index"],
+        ["index", "build"],
+        ["search"],
+        ["describe"],
+        ["index", "verify"],
+        ["index", "compact"],
+        ["index", "backup"],
+    ],
+)
 def test_every_command_has_help(words: list[str]) -> None:
     result = CliRunner().invoke(emotionrank.app, [*words, "--help"])
     assert result.exit_code == 0
