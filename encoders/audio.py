@@ -96,17 +96,24 @@ def _mixed(decoded: Iterator[av.AudioFrame], label: str) -> Iterator[Samples]:
     """Mix down and resample; a change of rate, layout or format on the way starts a new graph."""
     graph: Graph | None = None
     kind: tuple[str, str, int] | None = None
+    pushed = 0  # samples that wait in the graph: asking it for a piece before there is one costs an exception a frame
     try:
         for frame in decoded:
             new = (frame.format.name, frame.layout.name, frame.sample_rate)
             if graph is None or new != kind:
                 if graph is not None:
-                    yield from _push(graph, None)
-                graph, kind = _graph(*new, frame.layout.nb_channels), new
+                    graph.push(None)
+                    yield from _pulled(graph)
+                graph, kind, pushed = _graph(*new, frame.layout.nb_channels), new, 0
             frame.pts = None  # only the order counts, and stamps may lie
-            yield from _push(graph, frame)
+            graph.push(frame)
+            pushed += frame.samples
+            if pushed >= frame.sample_rate:
+                yield from _pulled(graph)
+                pushed = 0
         if graph is not None:
-            yield from _push(graph, None)
+            graph.push(None)
+            yield from _pulled(graph)
     except av.error.FFmpegError as error:
         raise AudioUnreadable(f"{label} cannot be resampled ({kind}): {error.strerror}.") from None
 
@@ -128,8 +135,7 @@ def _graph(sample_format: str, layout: str, rate: int, channels: int) -> Graph:
     return graph
 
 
-def _push(graph: Graph, frame: av.AudioFrame | None) -> Iterator[Samples]:
-    graph.push(frame)
+def _pulled(graph: Graph) -> Iterator[Samples]:
     while True:
         try:
             mixed = graph.pull()

@@ -16,8 +16,8 @@ from index.known import Found
 from index.sources import Failure
 
 _SAMPLE: Final = 32
-_WORTH: Final = 64  # new recordings, or
-_WORTH_BYTES: Final = 50_000_000  # their bytes, from which on an estimate is worth its second
+_WORTH: Final = 1000  # new recordings, or
+_WORTH_BYTES: Final = 100_000_000  # their bytes, from which on an estimate is worth its second
 
 
 @dataclass

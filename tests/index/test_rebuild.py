@@ -266,6 +266,7 @@ def test_a_first_build_that_finds_nothing_usable_leaves_no_library(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["speech", "noise"])
 def test_two_hours_are_never_held_whole(tmp_path: Path, kind: str) -> None:
     """The sound of two hours is 460 MB as the encoder takes it; the process grows by a small part of that."""
