@@ -24,10 +24,12 @@ import hashlib
 import io
 import json
 import mmap
+import os
 import secrets
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -310,7 +312,14 @@ def _mapped(path: Path, shape: tuple[int, int], *, scattered: bool) -> Codes:
         pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     if scattered:
         pages.madvise(mmap.MADV_RANDOM)
+        # While queries look at a row here and there, each of them a wait for the disk, the system may read all of it.
+        threading.Thread(target=_read_ahead, args=(path,), daemon=True).start()
     return np.frombuffer(pages, "<f2").reshape(shape)
+
+
+def _read_ahead(path: Path) -> None:
+    with suppress(OSError), path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def _column(folder: Path, manifest: Manifest, name: str) -> npt.NDArray[Any]:
