@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS ?= runs/base
 CORPORA ?= corpora
+SEGMENTS ?= 60000
 
 .PHONY: help demo serve test test-slow test-corpus lint format bench train compare clean
 
@@ -57,6 +58,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.loss
+	$(BIN)/python -m benchmarks.search --segments $(SEGMENTS) --corpus $(CORPORA)/ravdess $(CORPORA)/nemo
 
 train: .venv/.dev
 	@test ! -e $(RUNS)/last.pt || { echo "$(RUNS) holds a run already; choose another folder: make train RUNS=..."; exit 2; }

@@ -115,7 +115,7 @@ def _usearch(codes: npt.NDArray[np.float16], folder: Path) -> tuple[Callable[[Fl
         return np.asarray(index.search(query, K, threads=1).keys).astype(np.int64)
 
     def set_ef(ef: int) -> None:
-        index.expansion_search = ef
+        index.expansion_search = ef  # type: ignore[misc]  # its setter is annotated as a function
 
     return search, set_ef
 

@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from index.local.approximate import Approximate, Effort
 from index.local.catalog import Rows
-from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector
+from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector, taken
 from index.local.snapshot import Snapshot
 
 T = TypeVar("T", np.float16, np.int64, np.uint64, np.float64, np.bool_)
 
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
-_SCANNED = 0.2  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
+_SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
+_FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
 _DEPTH = 2  # candidates for each hit: the last of them are as likely to be missed as found
 _EXACTLY = 8  # rows for each candidate: with fewer, looking for candidates saves nothing
 
@@ -104,10 +105,11 @@ class Part:
 
     def among(self, clips: Ints) -> Mask:
         """Say of each clip of the part whether its row number is one of `clips`."""
+        if _FEW * len(clips) > len(self.clips) > 0:
+            return np.isin(self.clips, clips)
         mask = np.zeros(len(self.clips), np.bool_)
         if len(mask) and len(clips):
-            places = np.searchsorted(self.clips, clips)
-            places = np.minimum(places, len(mask) - 1)
+            places = np.minimum(np.searchsorted(self.clips, clips), len(mask) - 1)
             mask[places[self.clips[places] == clips]] = True
         return mask
 
@@ -143,7 +145,7 @@ class Part:
         count = min(count, available)
         if wanted is not None and available <= _GATHERED * len(self.segments):
             rows = self.rows(wanted & self.alive)
-            places, scores = scan(self.scan.codes[rows]).top(query, count)
+            places, scores = scan(taken(self.scan.codes, rows)).top(query, count)
             return Top(rows[places], scores, complete=count == available)
         return Top(*self.scan.top(query, count, self._selector(wanted)), complete=count == available)
 
