@@ -22,8 +22,10 @@ from index.errors import (
     MetadataError,
 )
 from index.milvus import checking, connection, rows, schema
+from index.milvus.expressions import EVERYTHING
 from index.milvus.store import MilvusStore
 from index.open import open_store
+from index.records import Stamp
 from tests.index import making
 
 RNG = np.random.default_rng(0)
@@ -188,6 +190,17 @@ def test_what_was_left_behind_is_found_and_removed_but_not_what_is_on_its_way(
     assert store.compact().changes == 3
     assert len(list(server.by_id(server.address.segments, rows.segment_ids(young), ["id"]))) == 3
     assert len(store.segments(clip.id)) == 2
+
+
+def test_updates_and_deletes_leave_nothing_behind(store: MilvusStore, server: connection.Connection) -> None:
+    clip = store.add(making.clip(1, {"n": 1}), making.segments(making.unit(RNG, 3)))
+    for metadata in ({"n": 2}, {"n": 2.0}, {"n": 2.0}):
+        store.update(clip.id, metadata=metadata)
+        assert server.count(server.address.segments, EVERYTHING) == 3
+    store.restamp({clip.id: Stamp(1, 2)})
+    store.delete(clip.id)
+    assert server.count(server.address.segments, EVERYTHING) == 0
+    assert list(server.by_id(server.address.clips, [clip.id, rows.stamp_id(clip.id)], ["id"])) == []
 
 
 def test_many_dead_segments_do_not_hide_the_living(store: MilvusStore, server: connection.Connection) -> None:
