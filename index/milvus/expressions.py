@@ -27,6 +27,17 @@ def compile_filter(condition: Filter | None) -> str:
     return EVERYTHING if condition is None else f"{EVERYTHING} and {_compiled(condition, wanted=True)}"
 
 
+def of_segments(condition: Filter | None, exclude: Iterable[str]) -> str:
+    """Return the expression that is true of the segments that a search may find; empty where it may find all.
+
+    `exclude` are clips' ids. A search without a filter is quicker than one with a filter that keeps everything.
+    """
+    parts = [] if condition is None else [_compiled(condition, wanted=True)]
+    if excluded := sorted(clip for clip in exclude if is_id(clip)):
+        parts.append(one_of("clip", excluded, wanted=False))
+    return " and ".join(parts)
+
+
 def is_id(text: str) -> bool:
     """Say whether a text can be a clip's id; others are looked for nowhere."""
     return re.fullmatch("[0-9a-f]{16}", text) is not None

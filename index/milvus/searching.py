@@ -90,7 +90,7 @@ class Search:
         return exhausted
 
     def _candidates(self, ask: int) -> list[Row]:
-        parts = [self.condition]
+        parts = [self.condition] if self.condition else []
         if self._hits and self.by_clip:
             parts.append(one_of("clip", [hit.clip.id for hit, _ in self._hits], wanted=False))
         elif self._hits:

@@ -20,7 +20,7 @@ from index.facets import Facet
 from index.filters import Filter
 from index.milvus import checking, listing, reading, schema
 from index.milvus.connection import Address, Connection, connect
-from index.milvus.expressions import compile_filter, is_id, one_of
+from index.milvus.expressions import compile_filter, of_segments
 from index.milvus.rows import CLIP, read_clip
 from index.milvus.searching import Search
 from index.milvus.writing import Writer
@@ -167,10 +167,7 @@ class MilvusStore:
         """Return the `k` best hits after the first `offset`."""
         checks.check_search(k, offset, min_score)
         query = checks.unit(vector, self._dim, "the query's vector")
-        condition = compile_filter(filter)
-        if excluded := sorted(clip for clip in exclude if is_id(clip)):
-            condition += f" and {one_of('clip', excluded, wanted=False)}"
-        search = Search(self._connection, query, condition, group_by_clip, min_score)
+        search = Search(self._connection, query, of_segments(filter, exclude), group_by_clip, min_score)
         hits = search.run(offset + k)[offset:]
         return hits if embeddings else [replace(hit, embedding=None) for hit in hits]
 
