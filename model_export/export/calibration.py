@@ -97,8 +97,10 @@ def conformal(
     readings: npt.ArrayLike, labels: npt.ArrayLike, speakers: npt.ArrayLike, level: float = LEVEL
 ) -> tuple[AffectInterval | None, str]:
     """The interval around readings [n, 2] as they are, with no map fitted; None and why where there is none."""
-    residuals = np.abs(np.asarray(labels, np.float64) - np.asarray(readings, np.float64))
-    return _widths(residuals, np.asarray(speakers), level)
+    names = np.asarray(speakers)
+    if reason := _too_few(names):
+        return None, reason
+    return _widths(np.abs(np.asarray(labels, np.float64) - np.asarray(readings, np.float64)), names, level)
 
 
 def read(scale: Floats, offset: Floats, predicted: Floats) -> Floats:
@@ -163,13 +165,20 @@ def _interval(
     x: Floats, y: Floats, cells: npt.NDArray[np.generic], speakers: npt.NDArray[np.generic], level: float
 ) -> tuple[AffectInterval | None, str]:
     """The half widths, or None and why there are none."""
+    if reason := _too_few(speakers):
+        return None, reason
     return _widths(np.abs(y - _left_out(x, y, cells, speakers)), speakers, level)
 
 
-def _widths(residuals: Floats, speakers: npt.NDArray[np.generic], level: float) -> tuple[AffectInterval | None, str]:
+def _too_few(speakers: npt.NDArray[np.generic]) -> str:
+    """Why these speakers are too few for an interval; "" where they are not."""
     count = len(np.unique(speakers))
-    if count < FEWEST_SPEAKERS:
-        return None, f"an interval for unseen speakers needs {FEWEST_SPEAKERS} speakers, and there are {count}"
+    if count >= FEWEST_SPEAKERS:
+        return ""
+    return f"an interval for unseen speakers needs {FEWEST_SPEAKERS} speakers, and there are {count}"
+
+
+def _widths(residuals: Floats, speakers: npt.NDArray[np.generic], level: float) -> tuple[AffectInterval | None, str]:
     weights = balanced(speakers)
     widths = [half_width(residuals[:, axis], weights, level) for axis in range(2)]
     if not np.isfinite(widths).all():

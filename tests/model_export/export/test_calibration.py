@@ -199,3 +199,19 @@ def test_what_cannot_be_calibrated_is_said() -> None:
         calibrate(np.zeros((0, 2)), np.zeros((0, 2)), [], [])
     with pytest.raises(CalibrationError, match="level"):
         calibrate(predicted, labels, cells, speakers, level=1.0)
+
+
+def test_the_interval_of_readings_as_they_are_covers_new_speakers_of_the_same_kind() -> None:
+    rng = np.random.default_rng(7)
+    labels = rng.uniform(LOW, HIGH, (4000, 2))
+    readings = labels + rng.normal(scale=(0.5, 1.0), size=labels.shape)
+    speakers = np.repeat(np.arange(40), 100)
+    known = speakers < 20
+    interval, reason = calibration.conformal(readings[known], labels[known], speakers[known])
+    assert interval is not None
+    assert reason == ""
+    covered = np.abs(labels - readings)[~known] <= (interval.valence, interval.arousal)
+    np.testing.assert_allclose(covered.mean(axis=0), 0.9, atol=0.03)
+    none, why = calibration.conformal(readings[:200], labels[:200], speakers[:200])
+    assert none is None
+    assert "needs 3 speakers, and there are 2" in why
