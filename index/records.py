@@ -20,6 +20,7 @@ from index.errors import MetadataError
 
 JsonScalar = str | int | float | bool | None
 Metadata = Mapping[str, JsonScalar]
+Kind = Literal["null", "boolean", "number", "text"]
 DriftKind = Literal["catalog", "embedding", "snapshot", "vectors", "audio"]
 
 MAX_FIELDS: Final = 256
@@ -207,6 +208,19 @@ def check_metadata(metadata: Mapping[str, object]) -> dict[str, JsonScalar]:
         _check_key(key)
         checked[key] = _check_value(key, value)
     return checked
+
+
+def kind(value: JsonScalar) -> Kind:
+    """Name the type under which a metadata value is filed; only values of one kind are compared."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
 
 
 def check_text(text: str, what: str) -> str:

@@ -33,17 +33,15 @@ from model_export import augment, data, towers
 from model_export.errors import CorpusError, ExportError
 from model_export.evaluation import clips as judging
 from model_export.export import bundles as exporting
-from model_export.export import calibration, example_speech, onnx_graph, onnx_shrink, storage, validation_speech
-from model_export.export.model_card import card
+from model_export.export import calibration, example_speech, storage, validation_speech
 from model_export.losses import Objective
 from model_export.manifest import Row
 from model_export.towers import SPAN, Towers
 from model_export.training import setup, texts
 from model_export.training.average import Average
-from model_export.training.batches import BalancedDraw
+from model_export.training.batches import BalancedDraw, drawn
 from model_export.training.config import Config
 from model_export.training.loop import rate
-from model_export.training.sources import Indices
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,10 +76,11 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
     model.read_out = read_out_of(heard)
     teach(model, heard, config)
     with exporting.new_folder(target) as folder:
-        shutil.copyfile(encoder.bundle.file(bundles.AUDIO), folder / bundles.AUDIO)
+        shutil.copyfile(encoder.bundle.file(bundles.AUDIO), exporting.stored_as(folder, "audio", storage.FULL))
         shutil.copyfile(model.tokenizer, folder / bundles.TOKENIZER)
         exporting.write_prompts(folder / bundles.PROMPTS)
-        stored = _text_file(model, folder, held)
+        check = exporting.graph("text", towers.Exported(model.text, model), folder, model.text.encoder.vocabulary)
+        stored = exporting.settle(folder, example_speech.from_rows(held), ("text",))
         interval, reason = calibration.conformal(
             plain.affect, [row.affect for row in held], [row.speaker for row in held]
         )
@@ -97,11 +96,14 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
             win_dur=info.win_dur,
             hop_dur=info.hop_dur,
             affect_interval=interval.model_dump() if interval else None,
-            provenance={**provenance, **about, "storage": stored},
+            provenance={
+                **provenance,
+                **about,
+                "storage": {**stored, "audio": "as it was"},
+                "float32_difference_to_torch": {"text": check},
+            },
         )
-        sizes = {file: (folder / file).stat().st_size for file in made.files}
-        prompts = len(bundles.load(folder).prompts)
-        (folder / bundles.CARD).write_text(card(made, sizes, prompts), encoding="utf-8")
+        exporting.write_card(folder, made)
     return bundles.load(target)
 
 
@@ -197,7 +199,7 @@ def teach(model: Towers, heard: Heard, config: Config) -> None:
     steps = track(range(1, options.steps + 1), "teaching", transient=True, console=Console(stderr=True))
     for step in steps:
         rng = np.random.default_rng((config.seed, step))
-        clips, captions = _drawn(draw, pool, places, config, rng)
+        clips, captions = drawn(draw, pool, places, config, rng)
         text = model.text.project(vectors[captions])
         version = torch.from_numpy(rng.integers(len(heard.embedding), size=len(clips)))
         loss = objective(audio[version, clips], text, clip_places[clips], text_places[captions], None, None)
@@ -213,39 +215,6 @@ def teach(model: Towers, heard: Heard, config: Config) -> None:
         for name, weight in weights.items():
             weight.copy_(average.values[name])
     model.eval()
-
-
-def _drawn(
-    draw: BalancedDraw, pool: texts.Pool, places: Floats, config: Config, rng: np.random.Generator
-) -> tuple[Indices, Indices]:
-    clips = draw(config.optimisation.batch, rng)
-    own = [pool.beside(int(clip), places[clip], rng) for clip in clips]
-    return clips, np.concatenate([own, pool.sampler.anywhere(config.captions.extra, rng)]).astype(np.int64)
-
-
-def _text_file(model: Towers, folder: Path, held: Sequence[Row]) -> dict[str, Any]:
-    """Write text.onnx, held to torch, in the smallest storage that ranks the same; what was kept, and why."""
-    full, small = (folder / f"text.{kind}.onnx" for kind in (storage.FULL, storage.SMALL))
-    module, names = towers.Exported(model.text, model), onnx_graph.INPUTS["text"]
-
-    def example(batch: int, tokens: int, seed: int) -> onnx_graph.Example:
-        return onnx_graph.text_example(batch, tokens, seed, model.text.encoder.vocabulary)
-
-    onnx_graph.to_onnx(module, example(3, 24, 0), names, full)
-    examples = [example(batch, tokens, batch + tokens) for batch in (1, 2, 5) for tokens in (5, 17, 60)]
-    difference = onnx_graph.check(module, full, examples, names)
-    onnx_shrink.shrink(full, small)
-    files = {
-        "audio": {storage.FULL: folder / bundles.AUDIO},
-        "text": {storage.FULL: full, storage.SMALL: small},
-    }
-    prompts = bundles.read_prompts(folder / bundles.PROMPTS)
-    speech = example_speech.from_rows(held)
-    chosen, figures = storage.choose(files, folder / bundles.TOKENIZER, prompts, speech)
-    {storage.FULL: full, storage.SMALL: small}[chosen["text"]].rename(folder / bundles.TEXT)
-    for other in (full, small):
-        other.unlink(missing_ok=True)
-    return {"audio": "as it was", "text": chosen["text"], **figures, "float32_difference_to_torch": difference}
 
 
 def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, Any]:

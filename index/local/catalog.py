@@ -12,8 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +22,9 @@ from encoders.encoder import EncodedSegment
 from encoders.windows import FORMER
 from index.checks import clip_conflict, clip_not_found
 from index.filters import And, Filter, timestamp
-from index.local.where import compile_filter, kind
-from index.records import Clip, Counts, JsonScalar, Metadata, NewClip, Stamp
+from index.local.sqlite import marks, portions
+from index.local.where import compile_filter
+from index.records import Clip, Counts, JsonScalar, Metadata, NewClip, Stamp, kind
 
 APPLICATION: Final = 0x45524C42  # "ERLB", in the file's header: what `file` and this program know it by
 SCHEMA_VERSION: Final = 2
@@ -83,10 +83,8 @@ INSERT OR IGNORE INTO library VALUES ('segmentation', '');
 _CLIP: Final = """clips.number, clips.id, clips.name, clips.path, clips.sha256, clips.duration, clips.added_at,
     clips.valence, clips.arousal, clips.segments"""
 _STAMP: Final = {1: "NULL, NULL", 2: "clips.size, clips.mtime_ns"}
-_PORTION: Final = 500  # values in one IN (...)
 
 Ints = npt.NDArray[np.int64]
-T = TypeVar("T")
 Row = tuple[int, str, str, str, str, float, str, float, float, int, int | None, int | None]
 
 
@@ -243,8 +241,8 @@ def find(connection: sqlite3.Connection, clip: NewClip) -> int | None:
 def present(connection: sqlite3.Connection, ids: Iterable[str]) -> set[str]:
     """Return those of `ids` that the library has."""
     found: set[str] = set()
-    for some in _portions(ids):
-        rows = connection.execute(f"SELECT id FROM clips WHERE id IN ({_marks(some)})", some)
+    for some in portions(ids):
+        rows = connection.execute(f"SELECT id FROM clips WHERE id IN ({marks(some)})", some)
         found.update(row[0] for row in rows)
     return found
 
@@ -252,9 +250,9 @@ def present(connection: sqlite3.Connection, ids: Iterable[str]) -> set[str]:
 def stamps(connection: sqlite3.Connection, paths: Iterable[str]) -> Iterator[tuple[str, str, Stamp | None]]:
     """Yield (path, clip id, stamp) for the clips whose path is one of `paths`."""
     size, mtime = _STAMP[header(connection)[1]].split(", ")
-    for some in _portions(paths):
+    for some in portions(paths):
         rows = connection.execute(
-            f"SELECT path, id, {size}, {mtime} FROM clips WHERE path IN ({_marks(some)}) ORDER BY number", some
+            f"SELECT path, id, {size}, {mtime} FROM clips WHERE path IN ({marks(some)}) ORDER BY number", some
         )
         for path, clip, *stamp in rows:
             yield path, clip, _stamp(*stamp)
@@ -313,8 +311,8 @@ def segments_after(connection: sqlite3.Connection, clip: int) -> int:
 def numbers_of(connection: sqlite3.Connection, ids: Iterable[str]) -> Ints:
     """Return the row numbers of those of the clips `ids` that the library has."""
     found: list[int] = []
-    for some in _portions(ids):
-        rows = connection.execute(f"SELECT number FROM clips WHERE id IN ({_marks(some)})", some)
+    for some in portions(ids):
+        rows = connection.execute(f"SELECT number FROM clips WHERE id IN ({marks(some)})", some)
         found.extend(row[0] for row in rows)
     return np.array(found, np.int64)
 
@@ -349,9 +347,9 @@ def found(connection: sqlite3.Connection, segments: Sequence[int], *, embeddings
     """Return the segments of these row numbers; those that are not there any more are left out."""
     rows: list[tuple[int, int, float, float, float, float, bytes | None]] = []
     embedding = "embedding" if embeddings else "NULL"
-    for some in _portions(segments):
+    for some in portions(segments):
         rows += connection.execute(
-            f'SELECT id, clip, start, "end", valence, arousal, {embedding} FROM segments WHERE id IN ({_marks(some)})',
+            f'SELECT id, clip, start, "end", valence, arousal, {embedding} FROM segments WHERE id IN ({marks(some)})',
             some,
         )
     clips = _by_number(connection, {row[1] for row in rows})
@@ -418,16 +416,16 @@ def _stamp(size: int | None, mtime_ns: int | None) -> Stamp | None:
 
 def _by_number(connection: sqlite3.Connection, numbers: Iterable[int]) -> dict[int, Clip]:
     rows: list[Row] = []
-    for some in _portions(numbers):
-        rows += connection.execute(f"SELECT {_columns(connection)} FROM clips WHERE number IN ({_marks(some)})", some)
+    for some in portions(numbers):
+        rows += connection.execute(f"SELECT {_columns(connection)} FROM clips WHERE number IN ({marks(some)})", some)
     return {row[0]: clip for row, clip in zip(rows, _clips(connection, rows), strict=True)}
 
 
 def _clips(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Clip]:
     metadata: dict[int, dict[str, JsonScalar]] = {row[0]: {} for row in rows}
-    for some in _portions(metadata):
+    for some in portions(metadata):
         fields = connection.execute(
-            f"SELECT clip, key, kind, value FROM metadata WHERE clip IN ({_marks(some)}) ORDER BY clip, key", some
+            f"SELECT clip, key, kind, value FROM metadata WHERE clip IN ({marks(some)}) ORDER BY clip, key", some
         )
         for clip, key, what, value in fields:
             metadata[clip][key] = bool(value) if what == "boolean" else value
@@ -446,13 +444,3 @@ def _clips(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Clip]:
         )
         for row in rows
     ]
-
-
-def _portions(values: Iterable[T]) -> Iterator[tuple[T, ...]]:
-    rest = iter(values)
-    while portion := tuple(islice(rest, _PORTION)):
-        yield portion
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

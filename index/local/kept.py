@@ -18,10 +18,10 @@ import numpy.typing as npt
 from index.filters import And, Filter, Not, OneOf, Or, Order
 from index.local import changes, where
 from index.local.catalog import Ints
+from index.local.sqlite import marks, portions
 
 _ROOM: Final = 64 << 20  # bytes of filters and row numbers to remember
 _FEW: Final = 2_000  # changed clips up to which looking at each of them is cheaper than at everything
-_PORTION: Final = 500  # values in one IN (...)
 
 Set = npt.NDArray[np.bool_]
 
@@ -129,14 +129,9 @@ def _among(connection: sqlite3.Connection, condition: Filter, numbers: Ints) -> 
     sql, parameters = where.compile_filter(condition, few=True)
     kept = [
         row[0]
-        for some in _portions(numbers)
+        for some in portions(numbers.tolist())
         for row in connection.execute(
-            f"SELECT number FROM clips WHERE number IN ({', '.join('?' * len(some))}) AND {sql}", [*some, *parameters]
+            f"SELECT number FROM clips WHERE number IN ({marks(some)}) AND {sql}", [*some, *parameters]
         )
     ]
     return np.array(sorted(kept), np.int64)
-
-
-def _portions(numbers: Ints) -> Iterator[list[int]]:
-    for first in range(0, len(numbers), _PORTION):
-        yield numbers[first : first + _PORTION].tolist()

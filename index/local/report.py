@@ -3,27 +3,25 @@
 Each check returns what it finds wrong, in words; nothing is repaired here.
 """
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from encoders.affect import HIGH, LOW, Affect
+from index.drift import audio_file, named
 from index.local import catalog, changes
 from index.local.snapshot import Snapshot, SnapshotUnusable
 from index.local.vectors import Vectors
-from index.records import Counts, Drift, DriftKind, IndexInfo, Stamp
+from index.records import Counts, Drift, IndexInfo
 
 BINS: Final = 6
 
-_NAMED: Final = 10  # examples of one kind of drift that are named one by one
 _UNIT: Final = 0.01
 
 
@@ -93,7 +91,7 @@ def damage(connection: sqlite3.Connection) -> list[Drift]:
             f"row {row[1]} of {row[0]} belongs to a row of {row[2]} that is not there"
             for row in connection.execute("PRAGMA foreign_key_check")
         ]
-    return _named("catalog", iter(messages))
+    return named("catalog", iter(messages))
 
 
 def records(connection: sqlite3.Connection) -> list[Drift]:
@@ -114,7 +112,7 @@ def records(connection: sqlite3.Connection) -> list[Drift]:
         """
     )
     wrong = (f"clip {clip}: the metadata field {key!r} is no {kind}" for clip, key, kind in metadata)
-    return [*_named("catalog", _records(clips)), *_named("catalog", wrong), *_named("catalog", _changes(connection))]
+    return [*named("catalog", _records(clips)), *named("catalog", wrong), *named("catalog", _changes(connection))]
 
 
 def embeddings(connection: sqlite3.Connection, dim: int) -> list[Drift]:
@@ -136,7 +134,7 @@ def embeddings(connection: sqlite3.Connection, dim: int) -> list[Drift]:
                     f"the embedding has length {lengths[place]:.3f} instead of 1"
                 )
 
-    return _named("embedding", wrong())
+    return named("embedding", wrong())
 
 
 def snapshot(connection: sqlite3.Connection, opened: Callable[[sqlite3.Connection], Snapshot | None]) -> list[Drift]:
@@ -164,7 +162,7 @@ def snapshot(connection: sqlite3.Connection, opened: Callable[[sqlite3.Connectio
             for segment in held[~same]:
                 yield f"segment {segment} has another clip or another start in the snapshot than in the catalog"
 
-    return [*_named("snapshot", iter(found.damage())), *_named("snapshot", wrong())]
+    return [*named("snapshot", iter(found.damage())), *named("snapshot", wrong())]
 
 
 def vectors(connection: sqlite3.Connection, searched: Vectors) -> list[Drift]:
@@ -186,7 +184,7 @@ def vectors(connection: sqlite3.Connection, searched: Vectors) -> list[Drift]:
         for segment in np.setdiff1d(held, known, assume_unique=True):
             yield f"segment {segment} is searched, but is not in the catalog"
 
-    return _named("vectors", wrong())
+    return named("vectors", wrong())
 
 
 def audio(connection: sqlite3.Connection, folder: Path, uploads: Path, *, read: bool) -> list[Drift]:
@@ -198,11 +196,8 @@ def audio(connection: sqlite3.Connection, folder: Path, uploads: Path, *, read: 
 
     def wrong() -> Iterator[str]:
         for clip, path, sha256, stamp in catalog.files(connection):
-            file = folder / path
-            if not file.is_file():
-                yield f"clip {clip}: its file is not at {file}"
-            elif (read or (stamp is not None and stamp != _stamp(file))) and _sha256(file) != sha256:
-                yield f"clip {clip}: {file} is not the file that was added any more, or cannot be read"
+            if wrong := audio_file(clip, folder / path, sha256, stamp, read=read):
+                yield wrong
         replaced = connection.execute(
             "SELECT path, group_concat(id, ', ') FROM clips GROUP BY path HAVING count(*) > 1 ORDER BY path"
         )
@@ -212,20 +207,7 @@ def audio(connection: sqlite3.Connection, folder: Path, uploads: Path, *, read: 
             if not catalog.present(connection, [file.name.partition(".")[0]]):
                 yield f"{file} belongs to no clip"
 
-    return _named("audio", wrong())
-
-
-def _stamp(path: Path) -> Stamp:
-    state = path.stat()
-    return Stamp(state.st_size, state.st_mtime_ns)
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+    return named("audio", wrong())
 
 
 def _changes(connection: sqlite3.Connection) -> Iterator[str]:
@@ -244,10 +226,3 @@ def _records(rows: sqlite3.Cursor) -> Iterator[str]:
             yield f"clip {clip}: its record says {said} segments, there are {counted}"
         elif off > 1e-3:
             yield f"clip {clip}: its affect is not the mean of its segments'"
-
-
-def _named(kind: DriftKind, messages: Iterator[str]) -> list[Drift]:
-    drift = [Drift(kind, message) for message in islice(messages, _NAMED)]
-    if more := sum(1 for _ in messages):
-        drift.append(Drift(kind, f"and {more} more like these"))
-    return drift

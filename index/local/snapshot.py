@@ -19,7 +19,6 @@ Readers that have an older snapshot mapped keep it: its files go when the last o
 """
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -28,8 +27,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,12 +38,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from index.errors import LibraryBusy, LibraryError, LibraryFull, LibraryReadOnly
+from index.errors import LibraryError, LibraryFull, LibraryReadOnly
 from index.local import choice
 from index.local.approximate import Approximate, Effort, build
 from index.local.catalog import Rows
 from index.local.codes import Codes, Floats, Ints, Scan, scan
 from index.local.files import File, Files, flush, sync
+from index.local.lock import alone
 from index.local.tuning import exact_latency, tune
 
 FORMAT: Final = 1
@@ -64,7 +64,7 @@ _COLUMNS: Final = {
     "ids": np.dtype("<u8"),
     "offsets": np.dtype("<i8"),
 }
-_LOCK: Final = "writing.lock"
+_BUSY: Final = "another process is writing a snapshot of the library {}. Wait for it to finish."
 _ATTEMPTS: Final = 5
 _PORTION: Final = 1 << 20
 
@@ -172,7 +172,7 @@ def write(
     tell: Progress = progress or (lambda done, part: None)
     try:
         snapshots.mkdir(exist_ok=True)
-        with _alone(snapshots):
+        with alone(snapshots, _BUSY.format(folder)):
             _sweep(snapshots)
             own = snapshots / name
             own.mkdir()
@@ -409,18 +409,6 @@ def _sweep(snapshots: Path) -> None:
     for path in snapshots.iterdir():
         if path.is_dir() and path.name != current:
             shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def _alone(snapshots: Path) -> Iterator[None]:
-    with (snapshots / _LOCK).open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LibraryBusy(
-                f"another process is writing a snapshot of the library {snapshots.parent}. Wait for it to finish."
-            ) from None
-        yield
 
 
 def _translated(folder: Path, error: OSError) -> LibraryError:

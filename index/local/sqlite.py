@@ -9,10 +9,11 @@ that says what to do.
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from urllib.parse import quote
 
 from index.errors import (
@@ -26,7 +27,22 @@ from index.errors import (
 
 PATIENCE: Final = 60.0  # seconds to wait for another process's transaction
 
+_PORTION: Final = 500  # values in one IN (...)
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+T = TypeVar("T")
+
+
+def portions(values: Iterable[T]) -> Iterator[tuple[T, ...]]:
+    """Yield values in portions that one `IN (...)` takes."""
+    rest = iter(values)
+    while portion := tuple(islice(rest, _PORTION)):
+        yield portion
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return the parameters' places of an `IN (...)` over values."""
+    return ", ".join("?" * len(values))
 
 
 class Database:

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Final
 
 from index.filters import And, Filter, Not, OneOf, Or, Order
-from index.records import JsonScalar
+from index.local.sqlite import marks
+from index.records import JsonScalar, kind
 
 Parameters = list[str | int | float]
 
@@ -28,19 +29,6 @@ class Test:
     sql: str
     parameters: Parameters
     negated: bool = False
-
-
-def kind(value: JsonScalar) -> str:
-    """Name the type under which the catalog files a metadata value; only values of one kind are compared."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
 
 
 def compile_filter(condition: Filter, *, few: bool = False) -> tuple[str, Parameters]:
@@ -66,7 +54,7 @@ def tests(condition: OneOf | Order) -> list[Test]:
         case OneOf(field, values) if field.own:
             # The name is one of filters.OWN_FIELDS; none of these columns is ever NULL.
             members = [value for value in values if value is not None]
-            return [Test("clips", f"clips.{field.name} IN ({_marks(members)})", list(members))]
+            return [Test("clips", f"clips.{field.name} IN ({marks(members)})", list(members))]
         case OneOf(field, values):
             groups = groupby(sorted(values, key=kind), key=kind)
             return [_one_of(field.name, name, list(group)) for name, group in groups]
@@ -81,7 +69,7 @@ def _one_of(key: str, kind: str, values: list[JsonScalar]) -> Test:
     if kind == "null":
         return Test("metadata", "key = ? AND kind <> 'null'", [key], negated=True)
     members = [value for value in values if value is not None]
-    return Test("metadata", f"key = ? AND kind = ? AND value IN ({_marks(members)})", [key, kind, *members])
+    return Test("metadata", f"key = ? AND kind = ? AND value IN ({marks(members)})", [key, kind, *members])
 
 
 def _over_clips(test: Test, few: bool) -> tuple[str, Parameters]:
@@ -97,7 +85,3 @@ def _over_clips(test: Test, few: bool) -> tuple[str, Parameters]:
 def _joined(parts: list[tuple[str, Parameters]], word: str, empty: str) -> tuple[str, Parameters]:
     parameters = [value for _, values in parts for value in values]
     return f"({word.join(sql for sql, _ in parts) or empty})", parameters
-
-
-def _marks(members: list[str | int | float]) -> str:
-    return ", ".join("?" * len(members))

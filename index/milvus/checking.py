@@ -4,7 +4,6 @@ Clips and segments are read side by side in the order of the clips' ids, so that
 library is. What looks wrong is looked at once more: another process may just have been changing it.
 """
 
-import hashlib
 from collections.abc import Iterator
 from itertools import groupby, islice, pairwise
 from pathlib import Path
@@ -13,17 +12,17 @@ from typing import Final, Literal
 import numpy as np
 
 from encoders.affect import HIGH, LOW
+from index.drift import audio_file, named
 from index.milvus import reading
 from index.milvus.connection import Connection, Row
 from index.milvus.expressions import EVERYTHING
 from index.milvus.rows import CLIP, Stored, edition_before, filtered, read_clip, segment_ids
 from index.milvus.schema import FILTERED
-from index.records import Drift, DriftKind, Stamp
+from index.records import Drift
 
 BINS: Final = 6
 GRACE: Final = 3600.0  # seconds after which an edition that no clip names is not on its way any more
 
-_NAMED: Final = 10  # examples of one kind of drift that are named one by one
 _SIZE: Final = 1000  # rows with their embeddings at a time
 _UNIT: Final = 0.01
 
@@ -40,11 +39,11 @@ def histogram(connection: Connection, axis: Literal["valence", "arousal"]) -> tu
 def verify(connection: Connection, *, audio: bool) -> list[Drift]:
     """Check the clips' rows against their segments', the embeddings, and the audio files (`audio`: by reading them)."""
     return [
-        *_named("catalog", _records(connection)),
-        *_named("catalog", _filters(connection)),
-        *_named("embedding", _embeddings(connection)),
-        *_named("vectors", _searched(connection)),
-        *_named("audio", _audio(connection, read=audio)),
+        *named("catalog", _records(connection)),
+        *named("catalog", _filters(connection)),
+        *named("embedding", _embeddings(connection)),
+        *named("vectors", _searched(connection)),
+        *named("audio", _audio(connection, read=audio)),
     ]
 
 
@@ -153,28 +152,6 @@ def _audio(connection: Connection, *, read: bool) -> Iterator[str]:
     ids = (row["id"] for row in connection.every(connection.address.clips, EVERYTHING, ("id",)))
     while some := list(islice(ids, _SIZE)):
         for stored in reading.clips(connection, some).values():
-            clip, file = stored.clip, Path(stored.clip.path)
-            if not file.is_file():
-                yield f"clip {clip.id}: its file is not at {file}"
-            elif (read or (clip.stamp is not None and clip.stamp != _stamp(file))) and _sha256(file) != clip.sha256:
-                yield f"clip {clip.id}: {file} is not the file that was added any more, or cannot be read"
-
-
-def _stamp(path: Path) -> Stamp:
-    state = path.stat()
-    return Stamp(state.st_size, state.st_mtime_ns)
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
-def _named(kind: DriftKind, messages: Iterator[str]) -> list[Drift]:
-    drift = [Drift(kind, message) for message in islice(messages, _NAMED)]
-    if more := sum(1 for _ in messages):
-        drift.append(Drift(kind, f"and {more} more like these"))
-    return drift
+            clip = stored.clip
+            if wrong := audio_file(clip.id, Path(clip.path), clip.sha256, clip.stamp, read=read):
+                yield wrong

@@ -17,28 +17,15 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Final
 
-from index.records import JsonScalar
-
-Type = Literal["boolean", "number", "text"]
+from index.records import JsonScalar, Kind, kind
 
 # base64's alphabet in the order of its characters' codes: with it, encoded texts order as the bytes do.
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _ORDERED: Final = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _IN_ORDER: Final = bytes.maketrans(_BASE64, _ORDERED)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def type_of(value: str | int | float | bool) -> Type:
-    """Name the type of a value; only values of one type are compared."""
-    match value:
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
 
 
 def field_token(key: str) -> str:
@@ -51,17 +38,17 @@ def has_token(key: str) -> str:
     return _digest("has", key)
 
 
-def type_token(key: str, type: Type) -> str:
+def type_token(key: str, type: Kind) -> str:
     """Return the token of a row whose field `key` has a value of that type."""
     return _digest("type", key, type)
 
 
 def value_token(key: str, value: str | int | float | bool) -> str:
     """Return the token of a row whose field `key` equals `value`: of equal values it is the same."""
-    return _digest("value", key, type_of(value), _canonical(value))
+    return _digest("value", key, kind(value), _canonical(value))
 
 
-def range_key(key: str, type: Type) -> str:
+def range_key(key: str, type: Kind) -> str:
     """Return under what name `ranges` holds the value of `key`, where it is of that type."""
     return _digest("range", key, type)
 
@@ -72,14 +59,14 @@ def tokens(metadata: Mapping[str, JsonScalar]) -> list[str]:
     for key, value in metadata.items():
         found.append(field_token(key))
         if value is not None:
-            found += [has_token(key), type_token(key, type_of(value)), value_token(key, value)]
+            found += [has_token(key), type_token(key, kind(value)), value_token(key, value)]
     return sorted(found)
 
 
 def ranges(metadata: Mapping[str, JsonScalar]) -> dict[str, str]:
     """Return what is compared in order of a clip's metadata: its numbers and texts."""
     return {
-        range_key(key, type_of(value)): sortable(value)
+        range_key(key, kind(value)): sortable(value)
         for key, value in metadata.items()
         if value is not None and not isinstance(value, bool)
     }

@@ -12,7 +12,7 @@ from typing import Final
 
 from index.filters import And, Filter, Not, OneOf, Or, Order
 from index.milvus import encoding
-from index.records import JsonScalar
+from index.records import JsonScalar, kind
 
 # Columns are never empty, so these are true and false of every row. (The library's own row has -1.)
 EVERYTHING: Final = "added >= 0"
@@ -84,10 +84,10 @@ def _one_of(key: str, values: tuple[JsonScalar, ...], *, wanted: bool) -> str:
 
 
 def _order(key: str, operator: str, bound: str | int | float, *, wanted: bool) -> str:
-    kind = encoding.type_of(bound)
+    sort = kind(bound)
     symbol = (_SYMBOLS if wanted else _OPPOSITE)[operator]
-    test = f'ranges["{encoding.range_key(key, kind)}"] {symbol} "{encoding.sortable(bound)}"'
-    return test if wanted else f'({test} or not array_contains(tokens, "{encoding.type_token(key, kind)}"))'
+    test = f'ranges["{encoding.range_key(key, sort)}"] {symbol} "{encoding.sortable(bound)}"'
+    return test if wanted else f'({test} or not array_contains(tokens, "{encoding.type_token(key, sort)}"))'
 
 
 def _own_one_of(column: str, values: tuple[JsonScalar, ...], *, wanted: bool) -> str:

@@ -9,7 +9,7 @@ embeddings, and so every search, are untouched.
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ from model_export.export.model_card import card
 from model_export.export.onnx_graph import INPUTS, Example
 from model_export.export.storage import FULL, SMALL
 from model_export.towers import HOP_DUR, SPAN, WIN_DUR, Exported, Towers
+
+# Samples and tokens that an exported encoder is held to torch on; the second and a little more is what is traced.
+SIZES = {"audio": (12_345, SAMPLE_RATE * 2, SAMPLE_RATE * 4), "text": (5, 17, 60)}
 
 
 def export(
@@ -57,7 +60,7 @@ def export(
         checks = _graphs(model, folder, calibration)
         shutil.copyfile(model.tokenizer, folder / bundle.TOKENIZER)
         write_prompts(folder / bundle.PROMPTS)
-        stored = _settle(folder, speech, int8)
+        stored = settle(folder, speech, tuple(INPUTS) if int8 else ())
         said = {} if calibration is None else {"calibration": _facts(calibration)}
         interval = calibration.interval if calibration else None
         info = bundle.seal(
@@ -72,9 +75,7 @@ def export(
             affect_interval=interval.model_dump() if interval else None,
             provenance={**provenance, **said, "storage": stored, "float32_difference_to_torch": checks},
         )
-        made = bundle.load(folder)
-        sizes = {file: (folder / file).stat().st_size for file in info.files}
-        (folder / bundle.CARD).write_text(card(info, sizes, len(made.prompts)), encoding="utf-8")
+        write_card(folder, info)
     return bundle.load(target)
 
 
@@ -109,45 +110,62 @@ def _graphs(model: Towers, folder: Path, calibration: Calibration | None) -> dic
     audio, text = Exported(model.audio, model), Exported(model.text, model)
     if calibration:
         audio.read_out = calibrated(model.read_out, calibration)
-
-    def text_example(batch: int, tokens: int, seed: int) -> Example:
-        return onnx_graph.text_example(batch, tokens, seed, model.text.encoder.vocabulary)
-
-    encoders: list[tuple[str, Exported, Callable[[int, int, int], Example], tuple[int, int, int]]] = [
-        ("audio", audio, onnx_graph.audio_example, (12_345, SAMPLE_RATE * 2, SAMPLE_RATE * 4)),
-        ("text", text, text_example, (5, 17, 60)),
-    ]
-    checks = {}
-    for kind, module, example, sizes in encoders:
-        path = _file(folder, kind, FULL)
-        onnx_graph.to_onnx(module, example(3, sizes[1] + 7, 0), INPUTS[kind], path)
-        examples = [
-            example(batch, size, seed) for seed, (batch, size) in enumerate(itertools.product((1, 2, 5), sizes))
-        ]
-        checks[kind] = onnx_graph.check(module, path, examples, INPUTS[kind])
-    return checks
+    modules = {"audio": audio, "text": text}
+    vocabulary = model.text.encoder.vocabulary
+    return {kind: graph(kind, module, folder, vocabulary) for kind, module in modules.items()}
 
 
-def _settle(folder: Path, speech: Speech | None, int8: bool) -> dict[str, Any]:
-    """Give each encoder its final name in the storage that is kept; what was kept, and why."""
+def graph(kind: str, module: Exported, folder: Path, vocabulary: int) -> float:
+    """Write the encoder "audio" or "text" as float32 into a folder; its largest difference to torch.
+
+    Raises:
+        ExportError: torch cannot export it, or the file differs from it.
+    """
+    sizes = SIZES[kind]
+
+    def example(batch: int, size: int, seed: int) -> Example:
+        if kind == "audio":
+            return onnx_graph.audio_example(batch, size, seed)
+        return onnx_graph.text_example(batch, size, seed, vocabulary)
+
+    path = stored_as(folder, kind, FULL)
+    onnx_graph.to_onnx(module, example(3, sizes[1] + 7, 0), INPUTS[kind], path)
+    examples = [example(batch, size, seed) for seed, (batch, size) in enumerate(itertools.product((1, 2, 5), sizes))]
+    return onnx_graph.check(module, path, examples, INPUTS[kind])
+
+
+def settle(folder: Path, speech: Speech | None, shrinkable: Sequence[str]) -> dict[str, Any]:
+    """Give each float32 file of a folder its final name, in the storage that is kept; what was kept, and why.
+
+    Those of `shrinkable`, of "audio" and "text", become int8 where that keeps the ranking on `speech` (default: made
+    voices).
+    """
+    files = {kind: {FULL: stored_as(folder, kind, FULL)} for kind in INPUTS}
+    for kind in shrinkable:
+        files[kind][SMALL] = stored_as(folder, kind, SMALL)
+        onnx_shrink.shrink(files[kind][FULL], files[kind][SMALL])
     chosen = dict.fromkeys(INPUTS, FULL)
     figures: dict[str, Any] = {}
-    if int8:
-        files = {}
-        for kind in INPUTS:
-            files[kind] = {FULL: _file(folder, kind, FULL), SMALL: _file(folder, kind, SMALL)}
-            onnx_shrink.shrink(files[kind][FULL], files[kind][SMALL])
+    if shrinkable:
         prompts = bundle.read_prompts(folder / bundle.PROMPTS)
         heard = speech or example_speech.made_voices()
         chosen, figures = storage.choose(files, folder / bundle.TOKENIZER, prompts, heard)
-    for kind, kept in chosen.items():
-        _file(folder, kind, kept).rename(folder / f"{kind}.onnx")
-        for other in {FULL, SMALL} - {kept}:
-            _file(folder, kind, other).unlink(missing_ok=True)
+    for kind, stored in files.items():
+        stored.pop(chosen[kind]).rename(folder / f"{kind}.onnx")
+        for other in stored.values():
+            other.unlink()
     return {**chosen, **figures}
 
 
-def _file(folder: Path, kind: str, stored: str) -> Path:
+def write_card(folder: Path, info: bundle.BundleInfo) -> None:
+    """Write the stub of a sealed bundle's card. Raises BundleError where the bundle does not load."""
+    prompts = len(bundle.load(folder).prompts)
+    sizes = {file: (folder / file).stat().st_size for file in info.files}
+    (folder / bundle.CARD).write_text(card(info, sizes, prompts), encoding="utf-8")
+
+
+def stored_as(folder: Path, kind: str, stored: str) -> Path:
+    """The file of an encoder in one storage, before `settle`."""
     return folder / f"{kind}.{stored}.onnx"
 
 

@@ -43,6 +43,16 @@ class BalancedDraw:
         return np.array([rng.choice(self.cells[cell]) for cell in rng.permutation(turns)], dtype=np.int64)
 
 
+def drawn(
+    draw: BalancedDraw, pool: Pool, places: npt.NDArray[np.float32], config: Config, rng: np.random.Generator
+) -> tuple[Indices, Indices]:
+    """Positions of a batch's clips and of its captions: one beside each clip, then some from anywhere."""
+    clips = draw(config.optimisation.batch, rng)
+    own = [pool.beside(int(clip), places[clip], rng) for clip in clips]
+    more = pool.sampler.anywhere(config.captions.extra, rng)
+    return clips, np.concatenate([own, more]).astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One step: this rank's share of the clips as they are heard, and all clips and captions by their positions.
@@ -68,13 +78,11 @@ class Batches:
         """The batch of a step."""
         config = self.config
         rng = np.random.default_rng((config.seed, step))
-        clips = self.draw(config.optimisation.batch, rng)
-        own = [self.pool.beside(int(clip), self.places[clip], rng) for clip in clips]
-        more = self.pool.sampler.anywhere(config.captions.extra, rng)
+        clips, captions = drawn(self.draw, self.pool, self.places, config, rng)
         heard = self.source.draw(
             clips[distributed.share(len(clips))], np.random.default_rng((config.seed, step, distributed.rank()))
         )
-        return Batch(step, heard, clips, np.concatenate([own, more]).astype(np.int64))
+        return Batch(step, heard, clips, captions)
 
     def between(self, first: int, last: int) -> Iterator[Batch]:
         """The batches of steps `first` to `last`, both included."""

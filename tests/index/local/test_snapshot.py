@@ -1,6 +1,5 @@
 """Snapshots: written whole or not at all, opened only where they are right, replaced under readers."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from index.errors import LibraryBusy, LibraryFull
 from index.local import snapshot
 from index.local.catalog import Rows
+from index.local.lock import alone
 from index.local.snapshot import FOLDER, Manifest, SnapshotUnusable
 from index.local.vectors import Vectors
 from tests.index.local.making import part_of
@@ -133,10 +133,8 @@ def test_what_a_killed_writer_left_behind_is_swept_up(tmp_path: Path) -> None:
 
 def test_one_writes_at_a_time(tmp_path: Path) -> None:
     write(tmp_path, some(9))
-    with (tmp_path / FOLDER / "writing.lock").open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(LibraryBusy, match="another process"):
-            write(tmp_path, some(9))
+    with alone(tmp_path / FOLDER), pytest.raises(LibraryBusy, match="another process"):
+        write(tmp_path, some(9))
     write(tmp_path, some(9))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from index import filters
 from index.milvus import encoding
 from index.milvus.expressions import compile_filter
+from index.records import kind
 from tests.index.test_filters import METADATA, SCALARS, clauses
 
 NUMBERS = st.one_of(
@@ -38,7 +39,7 @@ def test_a_text_comes_before_whatever_begins_with_it(text: str, more: str) -> No
 
 @given(SCALARS.filter(lambda v: v is not None), SCALARS.filter(lambda v: v is not None))
 def test_values_share_a_token_just_if_they_are_equal(a: Any, b: Any) -> None:
-    same = encoding.type_of(a) == encoding.type_of(b) and a == b
+    same = kind(a) == kind(b) and a == b
     assert (encoding.value_token("x", a) == encoding.value_token("x", b)) is same
     assert encoding.value_token("x", a) != encoding.value_token("y", a)
 
