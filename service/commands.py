@@ -2,70 +2,24 @@
 
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from typer.models import OptionInfo
 
-from service.settings import PREFIX, Settings, load_settings
+from service.flags import of_settings
+from service.settings import Settings, load_settings
+
+_DEMO_ONLY: Final = {"data"}
 
 serve = typer.Typer(add_completion=False)
 demo = typer.Typer(add_completion=False)
 
 
-def _option(name: str) -> OptionInfo:
-    """Make the option of a setting, with its environment variable, its sentence and its default."""
-    field = Settings.model_fields[name]
-    default = "" if field.default_factory or field.default is None else f" Default: {field.default}."
-    option: OptionInfo = typer.Option(
-        f"--{name.replace('_', '-')}",
-        *(("-l",) if name == "library" else ()),
-        envvar=f"{PREFIX}{name.upper()}",
-        help=f"{field.description}{default}",
-        show_default=False,
-    )
-    return option
-
-
-Host = Annotated[str | None, _option("host")]
-Port = Annotated[int | None, _option("port")]
-Library = Annotated[str | None, _option("library")]
-Audio = Annotated[Path | None, _option("audio")]
-Bundle = Annotated[Path | None, _option("bundle")]
-Threads = Annotated[int | None, _option("threads")]
-Queue = Annotated[int | None, _option("queue")]
-MaxUploadMb = Annotated[float | None, _option("max_upload_mb")]
-MaxFiles = Annotated[int | None, _option("max_files")]
-MaxDuration = Annotated[float | None, _option("max_duration")]
-Data = Annotated[Path | None, _option("data")]
-
-
 @serve.command()
-def _serve(
-    library: Library = None,
-    audio: Audio = None,
-    host: Host = None,
-    port: Port = None,
-    bundle: Bundle = None,
-    threads: Threads = None,
-    queue: Queue = None,
-    max_upload_mb: MaxUploadMb = None,
-    max_files: MaxFiles = None,
-    max_duration: MaxDuration = None,
-) -> None:
+@of_settings(name for name in Settings.model_fields if name not in _DEMO_ONLY)
+def _serve(**flags: object) -> None:
     """Serve a library over HTTP until Ctrl-C."""
-    settings = load_settings(
-        library=library,
-        audio=audio,
-        host=host,
-        port=port,
-        bundle=bundle,
-        threads=threads,
-        queue=queue,
-        max_upload_mb=max_upload_mb,
-        max_files=max_files,
-        max_duration=max_duration,
-    )
+    settings = load_settings(**flags)
     # Imported here: `--help` should not wait for the encoders.
     from service import listening
     from service.app import create_app
@@ -80,19 +34,16 @@ def _serve(
 
 
 @demo.command()
+@of_settings(["library", "data", "host", "port", "bundle"])
 def _demo(
     source: Annotated[
         Path | None,
         typer.Option(help="Your own recordings (a folder, file or manifest) instead of the spoken sample."),
     ] = None,
-    library: Library = None,
-    data: Data = None,
-    host: Host = None,
-    port: Port = None,
-    bundle: Bundle = None,
+    **flags: object,
 ) -> None:
     """Make a spoken sample library, or one of your own recordings, and serve it."""
-    settings = load_settings(library=library, data=data, host=host, port=port, bundle=bundle)
+    settings = load_settings(**flags)
     from service import demo as spoken
 
     raise typer.Exit(spoken.run(settings, source=source))
