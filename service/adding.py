@@ -14,6 +14,7 @@ from encoders.encoder import Encoder
 from index.encode import encode_clip
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
+from service import timing
 from service.errors import UploadsUnavailable
 from service.uploads import AudioFolder, Upload
 
@@ -54,7 +55,8 @@ def add(
         if store.has([identity]):
             return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
         upload.file.seek(0)
-        segments, duration = encode_clip(encoder, upload.file, name=upload.name, max_duration=max_duration)
+        with timing.stage("encode"):
+            segments, duration = encode_clip(encoder, upload.file, name=upload.name, max_duration=max_duration)
         kept = folder.keep(upload, identity)
         clip = NewClip(sha256, upload.name, str(kept), duration, metadata)
         try:

@@ -4,6 +4,7 @@
 - An error that is not a problem yet (the framework answers some in plain text, a bad `Range` for one) becomes one.
 - Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere.
 - HEAD is answered wherever GET is.
+- `Server-Timing` says how long the stages of the request took until its answer began (`service.timing`).
 
 A plain ASGI middleware: it neither buffers bodies nor starts tasks.
 """
@@ -16,7 +17,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems
+from service import problems, timing
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -38,7 +39,10 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        response = _Response(scope, receive, send)
+        with timing.begun(scope) as spent:
+            await self._answer(scope, receive, _Response(scope, receive, send, spent))
+
+    async def _answer(self, scope: Scope, receive: Receive, response: "_Response") -> None:
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         try:
@@ -55,12 +59,13 @@ class Edge:
 class _Response:
     """One response on its way out."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, spent: timing.Timing) -> None:
         self.method: str = scope["method"]
         self.started = False
         self._scope = scope
         self._receive = receive
         self._send = send
+        self._spent = spent
         self._replaced = False
 
     async def send(self, message: Message) -> None:
@@ -79,6 +84,7 @@ class _Response:
                 return
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
+            headers["Server-Timing"] = self._spent.header()
             message = {**message, "headers": headers.raw}
             self.started = True
         elif self.method == "HEAD":
@@ -90,7 +96,8 @@ class _Response:
     async def replace(self, found: problems.Problem, headers: Mapping[str, str]) -> None:
         """Answer with a problem instead."""
         self.started = True
-        response = problems.respond(found, {**SECURITY_HEADERS, **headers})
+        own = {**SECURITY_HEADERS, "Server-Timing": self._spent.header()}
+        response = problems.respond(found, {**own, **headers})
         await response(self._scope, self._receive, self._send)
 
 

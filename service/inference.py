@@ -10,12 +10,14 @@ the catalog (milliseconds), `audio` for decoding and encoding (seconds). Health 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from contextvars import copy_context
 from typing import Protocol, TypeVar
 
+from service import timing
 from service.errors import Overloaded
 
 T = TypeVar("T")
@@ -69,7 +71,15 @@ class Lane:
             return await work(function, *args, **options)
 
     async def _work(self, function: Callable[..., T], *args: object, **options: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **options))
+        queued = time.perf_counter()
+
+        def work() -> T:
+            if (spent := timing.current()) is not None:
+                spent.add("queue", time.perf_counter() - queued)
+            return function(*args, **options)
+
+        # With the caller's context: the request's timing and trace go on in the thread.
+        return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, work)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

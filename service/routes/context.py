@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 
 from index import hints, query
 from index.filters import Filter, loads
+from service import timing
 from service.engine import Engine
 from service.intake import GuardedRoute
 from service.queries import MAX_K, MAX_OFFSET
@@ -75,5 +76,6 @@ def filter_of(text: str | None) -> Filter | None:
 
 def find(engine: Engine, asked: query.Query) -> Found:
     """Search the library; to be run on a lane."""
-    hits = query.search(engine.store, engine.encoder, asked, engine.bank)
-    return Found(hits, hints.of_filter(engine.store, asked.filter))
+    with timing.stage("search"):
+        hits = query.search(engine.store, engine.encoder, asked, engine.bank)
+        return Found(hits, hints.of_filter(engine.store, asked.filter))

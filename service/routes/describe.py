@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Form
 
 from index.describe import Description, describe
+from service import timing
 from service.engine import Engine
 from service.problems import documented
 from service.queries import Prompt
@@ -53,14 +54,15 @@ async def describe_recording(
 
 
 def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Description:
-    return describe(
-        engine.encoder,
-        engine.bank,
-        upload.file,
-        name=upload.name,
-        candidates=candidates,
-        max_duration=engine.settings.max_duration,
-    )
+    with timing.stage("encode"):
+        return describe(
+            engine.encoder,
+            engine.bank,
+            upload.file,
+            name=upload.name,
+            candidates=candidates,
+            max_duration=engine.settings.max_duration,
+        )
 
 
 def _response(name: str, found: Description) -> DescribeResponse:

@@ -4,6 +4,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from encoders.affect import Affect
+from encoders.encoder import Encoded
+from service import timing
 from service.engine import Engine
 from service.problems import Problem, documented
 from service.routes.context import FOR_AUDIO, FOR_FORMS, FOR_JSON, ManyFiles, TheEngine, router
@@ -31,7 +33,7 @@ routes = router("embed")
 )
 async def embed_text(wanted: EmbedTextRequest, engine: TheEngine) -> EmbedTextResponse:
     """Turn prompts into unit vectors of the space that audio lives in too, and into affect."""
-    encoded = await engine.quick.run(engine.encoder.embed_prompts, wanted.prompts)
+    encoded = await engine.quick.run(_embed_prompts, engine, wanted.prompts)
     bundle = engine.encoder.bundle
     return EmbedTextResponse(
         embeddings=[
@@ -74,10 +76,16 @@ async def embed_audio(request: Request, engine: TheEngine, files: ManyFiles) -> 
     return EmbedAudioResponse(results=results, dim=bundle.info.embedding_dim, bundle=bundle.fingerprint)
 
 
+def _embed_prompts(engine: Engine, prompts: list[str]) -> Encoded:
+    with timing.stage("encode"):
+        return engine.encoder.embed_prompts(prompts)
+
+
 def _embed(upload: Upload, engine: Engine) -> AudioEmbedding:
-    embedding, affect = engine.encoder.embed_clip(
-        upload.file, name=upload.name, max_duration=engine.settings.max_duration
-    )
+    with timing.stage("encode"):
+        embedding, affect = engine.encoder.embed_clip(
+            upload.file, name=upload.name, max_duration=engine.settings.max_duration
+        )
     return AudioEmbedding(
         name=upload.name, status="embedded", embedding=vector_out(embedding), affect=AffectOut.of(affect)
     )
