@@ -53,8 +53,8 @@ class Timing(dict[Stage, float]):
 
     def header(self) -> str:
         """Write it as the value of `Server-Timing`, in milliseconds, the stages in the order in which they ended."""
-        spent = {**self, "total": self.total}
-        return ", ".join(f"{name};dur={1000 * seconds:.2f}" for name, seconds in spent.items())
+        spent: list[tuple[str, float]] = [*self.items(), ("total", self.total)]
+        return ", ".join(f"{name};dur={1000 * seconds:.2f}" for name, seconds in spent)
 
 
 _current: Final[ContextVar[Timing | None]] = ContextVar("timing", default=None)
