@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -34,12 +36,21 @@ def bank(encoder: Encoder) -> PromptBank:
 @pytest.fixture(scope="session")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start milvus-lite; yield the address of its libraries, but for the name."""
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as (_, address):
+        yield address
+
+
+@contextmanager
+def milvus_server(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Run milvus-lite with its data in a folder; give the process, once it answers, and the address of its libraries.
+
+    Skips the test where milvus-lite is not installed.
+    """
     for package in ("pymilvus", "milvus_lite"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed (it is in the extra `dev`)")
     from index.milvus import connection
 
-    folder = tmp_path_factory.mktemp("milvus")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder / "data")]
@@ -58,7 +69,7 @@ def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 assert server.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until, "milvus-lite does not answer"
                 time.sleep(0.2)
-        yield address
+        yield server, address
     finally:
         server.terminate()
         server.wait(timeout=30)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import httpx
-
 from encoders.encoder import Encoder
 from service.app import create_app
 from service.engine import open_engine
 from service.settings import Settings
+from tests.conftest import milvus_server
 from tests.service.conftest import problem_of, running
 from tests.sounds import media, voice
 
@@ -40,11 +39,14 @@ def test_with_a_folder_for_audio_uploads_are_kept_heard_and_deleted(
         assert list((tmp_path / "audio").iterdir()) == []
 
 
-def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(milvus: str, encoder: Encoder) -> None:
-    settings = Settings(library=f"{milvus}service_away")
-    with open_engine(settings, encoder=encoder) as engine, running(create_app(settings, engine=engine)) as client:
-        engine.store._connection.timeout = 0.000001  # type: ignore[attr-defined]
-        gone: httpx.Response = client.post("/v1/search", json={"query": "calm"})
-        problem_of(gone, 503, "library-away")
-        assert "Retry-After" in gone.headers
-        problem_of(client.get("/readyz"), 503, "not-ready")
+def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(encoder: Encoder, tmp_path: Path) -> None:
+    with milvus_server(tmp_path) as (server, address):
+        settings = Settings(library=f"{address}service_away")
+        with open_engine(settings, encoder=encoder) as engine, running(create_app(settings, engine=engine)) as client:
+            assert client.post("/v1/search", json={"query": "calm"}).status_code == 200
+            server.kill()
+            server.wait()
+            gone = client.post("/v1/search", json={"query": "calm"})
+            problem_of(gone, 503, "library-away")
+            assert "Retry-After" in gone.headers
+            problem_of(client.get("/readyz"), 503, "not-ready")
