@@ -1,4 +1,6 @@
-"""The JSON of every route: what is given, and what is taken but for searches (`service.queries`).
+"""The JSON of the routes: what is given, and what is taken but for searches (`service.queries`).
+
+That of descriptions has a module of its own (`service.descriptions`).
 
 Every model carries an example, which the tests send through its route.
 """
@@ -218,57 +220,6 @@ class AddResponse(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ADD_RESPONSE]})
 
     results: list[AddResult]
-
-
-class TermOut(BaseModel):
-    """An emotion term and its share; all shares sum to 1."""
-
-    term: str
-    share: float
-
-
-class NearestPrompt(BaseModel):
-    """A prompt of the bundle's vocabulary that is near the sound."""
-
-    text: str
-    term: str
-    score: Annotated[float, Field(description="Cosine, -1..1.")]
-    affect: AffectOut
-
-
-class CandidateOut(BaseModel):
-    """How near one of the caller's own prompts is."""
-
-    text: str
-    score: Annotated[float, Field(description="Cosine, -1..1.")]
-
-
-class TimelineEntry(BaseModel):
-    """One segment of the sound."""
-
-    start: float
-    end: float
-    affect: AffectOut
-    term: Annotated[str, Field(description="The nearest emotion term.")]
-
-
-class DescribeResponse(BaseModel):
-    """What a recording sounds like."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.DESCRIBE_RESPONSE]})
-
-    name: str
-    duration: float
-    affect: AffectOut
-    affect_interval: Annotated[
-        AffectIntervalOut | None,
-        Field(description="Of the affect of the whole recording; null where the bundle does not state it."),
-    ]
-    summary: Annotated[str, Field(description="One sentence.")]
-    terms: list[TermOut]
-    prompts: list[NearestPrompt]
-    candidates: Annotated[list[CandidateOut], Field(description="The caller's prompts, nearest first.")]
-    timeline: list[TimelineEntry]
 
 
 def vector_out(vector: npt.NDArray[np.float32]) -> list[float]:

@@ -6,20 +6,12 @@ from fastapi import Form
 
 from index.describe import Description, describe
 from service import timing
+from service.descriptions import DescribeResponse
 from service.engine import Engine
 from service.problems import documented
 from service.queries import Prompt
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
-from service.schemas import (
-    MAX_PROMPTS,
-    AffectIntervalOut,
-    AffectOut,
-    CandidateOut,
-    DescribeResponse,
-    NearestPrompt,
-    TermOut,
-    TimelineEntry,
-)
+from service.schemas import MAX_PROMPTS
 from service.uploads import Upload, received
 
 routes = router("describe")
@@ -50,7 +42,7 @@ async def describe_recording(
     """
     upload = received(file)
     found = await engine.audio.run(_describe, upload, engine, candidates)
-    return _response(upload.name, found)
+    return DescribeResponse.of(upload.name, found)
 
 
 def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Description:
@@ -63,33 +55,3 @@ def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Descript
             candidates=candidates,
             max_duration=engine.settings.max_duration,
         )
-
-
-def _response(name: str, found: Description) -> DescribeResponse:
-    return DescribeResponse(
-        name=name,
-        duration=round(found.duration, 4),
-        affect=AffectOut.of(found.affect),
-        affect_interval=AffectIntervalOut.of(found.affect_range),
-        summary=found.summary,
-        terms=[TermOut(term=term, share=round(float(share), 6)) for term, share in found.terms],
-        prompts=[
-            NearestPrompt(
-                text=prompt.text,
-                term=prompt.term,
-                score=round(float(score), 6),
-                affect=AffectOut.of(prompt.affect),
-            )
-            for prompt, score in found.prompts
-        ],
-        candidates=[CandidateOut(text=text, score=round(float(score), 6)) for text, score in found.candidates],
-        timeline=[
-            TimelineEntry(
-                start=round(entry.start, 4),
-                end=round(entry.end, 4),
-                affect=AffectOut.of(entry.affect),
-                term=entry.term,
-            )
-            for entry in found.timeline
-        ],
-    )
