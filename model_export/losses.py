@@ -30,6 +30,8 @@ last bit."""
 TEMPERATURES: Final = (0.01, 10.0)
 """A temperature, set or learned, stays strictly between these."""
 
+_LEAST: Final = 1e-8  # of a squared discrepancy: keeps the gradient of its root finite
+
 _SPREAD: Final = 1.0  # of ratings, in units of 1..7 squared: few raters often agree by chance
 
 Groups = tuple[Tensor, Tensor]
@@ -42,8 +44,9 @@ class LossConfig:
 
     `similarity` is of unit embeddings; `norm` of the distance between places; `within` weighs the terms of one
     modality against itself (a clip or caption is then no candidate of its own), `alignment` 1 - cosine of the pairs,
-    `affect` the squared error of the affect read-out (which the training loop adds). With `rating_spread` every term
-    counts by how far the raters of its clip agree (`rating_weights`).
+    `gap` how differently a batch's clips and their captions spread (`discrepancy`), `affect` the squared error of the
+    affect read-out (which the training loop adds). With `rating_spread` every term counts by how far the raters of its
+    clip agree (`rating_weights`).
 
     Raises:
         TrainingError: a value that is unknown or out of range.
@@ -56,6 +59,7 @@ class LossConfig:
     learn_temperature: bool = False
     within: float = 0.0
     alignment: float = 0.5
+    gap: float = 0.0
     affect: float = 1.0
     rating_spread: bool = False
 
@@ -70,7 +74,7 @@ class LossConfig:
         low, high = TEMPERATURES
         if not low < self.temperature < high:
             raise TrainingError(f"loss.temperature is {self.temperature}; it must lie between {low} and {high}")
-        for name in ("within", "alignment", "affect"):
+        for name in ("within", "alignment", "gap", "affect"):
             if not 0 <= (weight := getattr(self, name)) < math.inf:
                 raise TrainingError(f"loss.{name} is {weight}; a weight is a number of 0 or more")
         if self.kind == "cross_entropy" and self.within:
@@ -161,6 +165,23 @@ def pair_alignment(audio: Tensor, text: Tensor, weight: Tensor | None = None) ->
     return _mean(1.0 - (_full(audio) * _full(text)).sum(dim=1), weight)
 
 
+def discrepancy(audio: Tensor, text: Tensor) -> Tensor:
+    """The maximum mean discrepancy of two sets of embeddings, [n, dim] and [m, dim]: the gap that evaluation measures.
+
+    Kernel, bandwidth and estimate are those of `evaluation.gap`; the bandwidth is a constant to the gradient.
+    """
+    pooled = torch.cat([_full(audio), _full(text)])
+    squares = torch.cdist(pooled, pooled).square()
+    apart = squares.detach()
+    apart = apart[apart > 0]
+    if not apart.numel():
+        return squares.sum()
+    kernel = torch.exp(squares / (-2 * apart.median()))
+    n = len(audio)
+    squared = kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+    return squared.clamp(min=_LEAST).sqrt()
+
+
 def rating_weights(spread: Tensor) -> Tensor:
     """Weights [n] of clips from the standard deviations [n, axes] of their ratings, in units of the scale 1..7.
 
@@ -229,6 +250,8 @@ class Objective(nn.Module):
                 loss = self._grouping(audio, text, groups, clip)
             if config.alignment:
                 loss = loss + config.alignment * pair_alignment(audio, text[: len(audio)], clip)
+            if config.gap:
+                loss = loss + config.gap * discrepancy(audio, text[: len(audio)])
         return loss
 
     def similarity(self, a: Tensor, b: Tensor) -> Tensor:

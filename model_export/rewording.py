@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from rich.console import Console
 from rich.progress import track
-from torch import nn
+from torch import Tensor, nn
 
 from encoders import bundle as bundles
 from encoders.affect import HIGH, LOW, NEUTRAL
@@ -34,7 +34,7 @@ from model_export.errors import CorpusError, ExportError
 from model_export.evaluation import clips as judging
 from model_export.export import bundles as exporting
 from model_export.export import calibration, example_speech, storage, validation_speech
-from model_export.losses import Objective
+from model_export.losses import Objective, pair_alignment
 from model_export.manifest import Row
 from model_export.towers import SPAN, Towers
 from model_export.training import setup, texts
@@ -45,6 +45,7 @@ from model_export.training.loop import rate
 
 Floats = npt.NDArray[np.float32]
 
+BATCH = 64  # captions that are read at a time
 EXACT = 1e-3  # how far affect may lie from a linear read-out of the embedding
 
 
@@ -74,7 +75,7 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
     torch.manual_seed(config.seed)
     model = towers.build(config.towers)
     model.read_out = read_out_of(heard)
-    teach(model, heard, config)
+    teach(model, heard, config, encoder)
     with exporting.new_folder(target) as folder:
         shutil.copyfile(encoder.bundle.file(bundles.AUDIO), exporting.stored_as(folder, "audio", storage.FULL))
         shutil.copyfile(model.tokenizer, folder / bundles.TOKENIZER)
@@ -182,14 +183,19 @@ def read_out_of(heard: Heard) -> nn.Linear:
     return read_out.requires_grad_(False)
 
 
-def teach(model: Towers, heard: Heard, config: Config) -> None:
-    """Train the text tower's projection on captions beside and far from the clips; it keeps its average."""
+def teach(model: Towers, heard: Heard, config: Config, before: Encoder) -> None:
+    """Train the text tower's projection on captions beside and far from the clips; it keeps its average.
+
+    With `config.reword.keep` captions stay near what the encoder of `before` makes of them: what it knew already and
+    the clips at hand cannot teach again is not lost.
+    """
     options = config.optimisation
     places = data.places(heard.rows)
     pool = texts.Pool.of(heard.rows, places, config.captions, config.seed)
     tokens, padding = texts.tokenise(model.tokenizer, [caption.text for caption in pool.captions])
     vectors = texts.sentence_vectors(model.text.encoder, tokens, padding, torch.device("cpu"))
     draw = BalancedDraw(heard.rows, np.arange(len(heard.rows)), config.data.corpus_weight)
+    kept = embedded_before(before, pool) if config.reword.keep else None
     audio, clip_places, text_places = map(torch.from_numpy, (heard.embedding, places, pool.places))
     objective = Objective(config.loss)
     weights = dict(model.text.projection.named_parameters())
@@ -204,10 +210,13 @@ def teach(model: Towers, heard: Heard, config: Config) -> None:
         version = torch.from_numpy(rng.integers(len(heard.embedding), size=len(clips)))
         loss = objective(audio[version, clips], text, clip_places[clips], text_places[captions], None, None)
         missed = nn.functional.mse_loss(model.affect(text), text_places[captions][:, :2])
+        loss = loss + config.loss.affect * missed / SPAN**2
+        if kept is not None:
+            loss = loss + config.reword.keep * pair_alignment(kept[captions], text)
         for group in optimiser.param_groups:
             group["lr"] = options.head_rate * rate(step, options)
         optimiser.zero_grad()
-        (loss + config.loss.affect * missed / SPAN**2).backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(weights.values(), options.clip_norm)
         optimiser.step()
         average.update(step)
@@ -215,6 +224,18 @@ def teach(model: Towers, heard: Heard, config: Config) -> None:
         for name, weight in weights.items():
             weight.copy_(average.values[name])
     model.eval()
+
+
+def embedded_before(encoder: Encoder, pool: texts.Pool) -> Tensor:
+    """The captions of a pool [n, dim] as a bundle's own text encoder has them."""
+    wanted = [caption.text for caption in pool.captions]
+    order = sorted(range(len(wanted)), key=lambda i: len(wanted[i]))  # alike in length, so that little is padding
+    made = np.empty((len(wanted), encoder.bundle.info.embedding_dim), np.float32)
+    starts = range(0, len(order), BATCH)
+    for start in track(starts, "reading the captions", transient=True, console=Console(stderr=True)):
+        some = order[start : start + BATCH]
+        made[some] = encoder.embed_prompts([wanted[i] for i in some]).embedding
+    return torch.from_numpy(made)
 
 
 def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, Any]:

@@ -83,6 +83,16 @@ class CaptionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RewordConfig:
+    """What `reword` adds to training's objective; training itself does not read it.
+
+    `keep` weighs 1 - cosine between what a caption is taught to be and what the bundle's own text encoder made of it.
+    """
+
+    keep: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class OptimisationConfig:
     """How the weights move, how often they are judged, and when to stop.
 
@@ -121,6 +131,7 @@ class Config:
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)
+    reword: RewordConfig = field(default_factory=RewordConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
 
     @classmethod

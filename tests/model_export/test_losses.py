@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from model_export.evaluation.gap import mmd
 from model_export.losses import (
     TIE,
     affect_distance,
+    discrepancy,
     pair_alignment,
     rank_n_contrast,
 )
@@ -191,6 +193,35 @@ def test_an_unknown_axis_is_left_out_of_its_pairs_and_the_others_stand_for_it(
                 continue
             total = sum(abs(a[i, x] - b[j, x]) ** order for x in known) * axes / len(known)
             assert float(found[i, j]) == pytest.approx(total ** (1 / order))
+
+
+def test_the_discrepancy_is_the_gap_that_evaluation_measures() -> None:
+    rng = np.random.default_rng(4)
+    audio = rng.normal(size=(40, 8)).astype(np.float32)
+    text = rng.normal(size=(24, 8)).astype(np.float32) + np.float32(0.4)
+    expected, _ = mmd(audio, text)
+    assert float(discrepancy(torch.from_numpy(audio), torch.from_numpy(text))) == pytest.approx(expected, rel=1e-2)
+
+
+def test_the_discrepancy_moves_captions_to_where_the_clips_are() -> None:
+    torch.manual_seed(0)
+    audio, text = torch.randn(32, 4), (torch.randn(32, 4) + 1).requires_grad_()
+    optimiser = torch.optim.SGD([text], lr=5.0)
+    before = float(discrepancy(audio, text.detach()))
+    for _ in range(50):
+        optimiser.zero_grad()
+        torch.autograd.backward(discrepancy(audio, text))
+        optimiser.step()
+    assert float(discrepancy(audio, text.detach())) < before / 2
+
+
+def test_the_discrepancy_of_a_set_and_itself_is_nothing_and_has_a_finite_gradient() -> None:
+    points = torch.randn(6, 4, requires_grad=True)
+    torch.autograd.backward(discrepancy(points, points.detach()))
+    assert points.grad is not None
+    assert torch.isfinite(points.grad).all()
+    one = torch.ones(3, 4)
+    assert float(discrepancy(one, one)) == 0.0
 
 
 def test_alignment_is_one_minus_the_mean_cosine_of_the_pairs() -> None:

@@ -13,6 +13,7 @@ from model_export.errors import CorpusError, ExportError
 from model_export.export import export
 from model_export.rewording import Heard, learnable, read_out_of, reword
 from model_export.training.config import Config
+from model_export.training.texts import embed_texts
 from tests.model_export.training.conftest import changed
 
 pytestmark = pytest.mark.filterwarnings(
@@ -59,6 +60,24 @@ def test_only_the_words_change_and_they_are_read_as_sound_is(
     np.testing.assert_allclose(now.affect, np.clip(expected, 1, 7), atol=1e-3)
     with pytest.raises(ExportError, match="is there already"):
         reword(before.path, rows, tmp_path / "after", recipe, "2")
+
+
+@pytest.mark.timeout(300)
+def test_words_can_be_held_near_what_they_were(before: Bundle, recipe: Config, material: Path) -> None:
+    rows = manifest.read(material / "made.csv")
+    encoder = Encoder.load(before.path, threads=1)
+    heard = rewording.hear(rows, encoder, recipe)
+    asked = ["an angry voice", "calm", "not sad at all"]
+    was = torch.from_numpy(encoder.embed_prompts(asked).embedding)
+    near: list[float] = []
+    for keep in (0.0, 100.0):
+        torch.manual_seed(recipe.seed)
+        model = towers.build(recipe.towers)
+        model.read_out = read_out_of(heard)
+        chosen = changed(recipe, reword={"keep": keep}, optimisation={"steps": 40})
+        rewording.teach(model, heard, chosen, encoder)
+        near.append(float((embed_texts(model, asked, torch.device("cpu")) * was).sum(dim=1).mean()))
+    assert near[1] > near[0] + 0.1, near
 
 
 def test_the_speakers_kept_for_validation_are_not_learnt_from(material: Path) -> None:
