@@ -36,6 +36,7 @@ Vectors = npt.NDArray[np.float32]
 MAX_PROMPT_CHARS: Final = 1_000
 _MAX_TOKENS: Final = 128
 _BATCH: Final = 64
+_LONGEST_TO_SHORTEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,13 +104,14 @@ class Encoder:
 
         Raises PromptError for a prompt that is empty, has over MAX_PROMPT_CHARS characters, or is no text.
         """
-        encodings = [self._tokenize(text) for text in texts]
+        return self.embed_tokens([self.tokens(text) for text in texts])
+
+    def embed_tokens(self, prompts: Sequence[Encoding]) -> Encoded:
+        """Encode prompts of which `tokens` was made: a row each, in the order given."""
         dim = self.bundle.info.embedding_dim
-        embedding, affect = np.zeros((len(texts), dim), np.float32), np.zeros((len(texts), 2), np.float32)
-        by_length = sorted(range(len(texts)), key=lambda row: len(encodings[row].ids))
-        for begin in range(0, len(texts), _BATCH):
-            rows = by_length[begin : begin + _BATCH]
-            encoded = _run(self._text, _padded([encodings[row] for row in rows]))
+        embedding, affect = np.zeros((len(prompts), dim), np.float32), np.zeros((len(prompts), 2), np.float32)
+        for rows in _batches([len(prompt.ids) for prompt in prompts]):
+            encoded = _run(self._text, _padded([prompts[row] for row in rows]))
             embedding[rows], affect[rows] = encoded.embedding, encoded.affect
         return Encoded(embedding, affect)
 
@@ -146,7 +148,8 @@ class Encoder:
         """
         return pool(self.segments(source, name=name, max_duration=max_duration))
 
-    def _tokenize(self, text: str) -> Encoding:
+    def tokens(self, text: str) -> Encoding:
+        """Return the tokens of a prompt, as `embed_tokens` takes them. Raises PromptError as `embed_prompts` does."""
         text = text.strip()
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         if not text:
@@ -195,6 +198,18 @@ class _Counted:
 def _run(session: ort.InferenceSession, inputs: dict[str, npt.NDArray[np.generic]]) -> Encoded:
     embedding, affect = session.run(["embedding", "affect"], inputs)
     return Encoded(embedding, np.clip(affect, LOW, HIGH))
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Share rows out to batches of about one length: in a batch, every row costs as much as the longest."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) == _BATCH or lengths[row] > _LONGEST_TO_SHORTEST * lengths[batch[0]]):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _padded(encodings: Sequence[Encoding]) -> dict[str, npt.NDArray[np.generic]]:

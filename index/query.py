@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from encoders.affect import HIGH, LOW, Affect
 from encoders.audio import Source
-from encoders.encoder import Encoder, pool
+from encoders.encoder import Encoder, Vectors, pool
 from index.distinct import distinct
 from index.errors import QueryError
 from index.filters import Filter
@@ -106,17 +106,29 @@ class Query:
     distinct: bool = False
 
 
-def search(store: Store, encoder: Encoder, query: Query, bank: PromptBank | None = None) -> list[Hit]:
+def texts(parts: Sequence[Part]) -> list[str]:
+    """Return the prompts of a query, for callers who embed them in their own way (`prompts` of `search`)."""
+    return [part.text for part in parts if isinstance(part, TextPart)]
+
+
+def search(
+    store: Store,
+    encoder: Encoder,
+    query: Query,
+    bank: PromptBank | None = None,
+    *,
+    prompts: Vectors | None = None,
+) -> list[Hit]:
     """Return the query's hits, best first.
 
     `bank` is the encoder's, where the caller has one; made anew it takes a second, when an affect, a shift or
-    `distinct` needs it. Raises QueryError, and what its parts raise: PromptError, ClipNotFound, EmbeddingError, an
-    AudioError.
+    `distinct` needs it. `prompts` are the embeddings of `texts(query.parts)`, where the caller has them. Raises
+    QueryError, and what its parts raise: PromptError, ClipNotFound, EmbeddingError, an AudioError.
     """
     bank = bank or PromptBank(encoder)
     ask = partial(
         store.search,
-        vector(query.parts, encoder, store, shift=query.shift, bank=bank),
+        vector(query.parts, encoder, store, shift=query.shift, bank=bank, prompts=prompts),
         min_score=query.min_score,
         filter=query.filter,
         group_by_clip=query.group_by_clip,
@@ -128,15 +140,21 @@ def search(store: Store, encoder: Encoder, query: Query, bank: PromptBank | None
 
 
 def vector(
-    parts: Sequence[Part], encoder: Encoder, store: Store, *, shift: Shift = STAY, bank: PromptBank | None = None
+    parts: Sequence[Part],
+    encoder: Encoder,
+    store: Store,
+    *,
+    shift: Shift = STAY,
+    bank: PromptBank | None = None,
+    prompts: Vectors | None = None,
 ) -> Vector:
-    """Return the unit vector of a query, float32 [dim]. Raises as `search`."""
+    """Return the unit vector of a query, float32 [dim]; `prompts` and what it raises as for `search`."""
     if not parts:
         raise QueryError("a query needs at least one part: a text, a clip, an affect, an embedding or audio.")
     _check_shift(shift)
     bank = bank or PromptBank(encoder)
     weights = np.array([_weight(part, number) for number, part in enumerate(parts)], np.float64)
-    total = weights @ np.stack(_vectors(parts, encoder, store, bank)).astype(np.float64)
+    total = weights @ np.stack(_vectors(parts, encoder, store, bank, prompts)).astype(np.float64)
     length = float(np.linalg.norm(total))
     if length < _SHORTEST * np.abs(weights).sum():
         raise QueryError("the parts of the query cancel one another out: no direction to search in is left.")
@@ -158,15 +176,17 @@ def _weight(part: Part, number: int) -> float:
     return part.weight
 
 
-def _vectors(parts: Sequence[Part], encoder: Encoder, store: Store, bank: PromptBank) -> list[Vector]:
-    # All texts in one call: batching pays for texts.
-    texts = [part.text for part in parts if isinstance(part, TextPart)]
-    prompts = iter(encoder.embed_prompts(texts).embedding if texts else ())
+def _vectors(
+    parts: Sequence[Part], encoder: Encoder, store: Store, bank: PromptBank, prompts: Vectors | None
+) -> list[Vector]:
+    if prompts is None:  # all in one call: batching pays for texts
+        prompts = encoder.embed_prompts(texts(parts)).embedding
+    ready = iter(prompts)
     vectors: list[Vector] = []
     for number, part in enumerate(parts):
         match part:
             case TextPart():
-                vectors.append(next(prompts))
+                vectors.append(next(ready))
             case ClipPart():
                 vectors.append(pool(store.segments(part.clip))[0])
             case EmbeddingPart():

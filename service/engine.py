@@ -13,6 +13,7 @@ from index.store import Store
 from service.errors import SettingsInvalid
 from service.inference import Lane
 from service.settings import Settings
+from service.texts import Texts
 from service.uploads import AudioFolder
 
 # What a caller is asked to wait for: a search takes milliseconds, a clip can take seconds.
@@ -28,6 +29,7 @@ class Engine:
     encoder: Encoder
     store: Store
     bank: PromptBank
+    texts: Texts
     audio_folder: AudioFolder | None  # None: there is none, and uploads are refused
     quick: Lane
     audio: Lane
@@ -48,11 +50,13 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
         folder = _audio_folder(settings.library, settings.audio)
+        texts = Texts(encoder, settings.prompt_cache)
+        stack.callback(texts.close)
         quick = Lane("quick", settings.threads, settings.queue, _QUICK_PAUSE)
         stack.callback(quick.close)
         audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
         stack.callback(audio.close)
-        yield Engine(settings, encoder, store, PromptBank(encoder), folder, quick, audio)
+        yield Engine(settings, encoder, store, PromptBank(encoder), texts, folder, quick, audio)
 
 
 def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:

@@ -3,21 +3,24 @@
 Decoding, encoding, searching and the catalog all block, so none of it runs on the event loop or in the thread
 pool that the framework shares. A lane has its own threads and a fixed number of seats: those that work and
 those that wait. Whoever finds no seat is told so at once (`Overloaded`), so that a wait never grows without
-end. A request takes one seat, however many files it brings; its files are worked on one after the other.
+end; whoever hangs up while waiting gives the seat back, and nothing is done for them. A request takes one seat,
+however many files it brings; its files are worked on one after the other.
 
-There are two lanes, so that an hour-long upload does not hold up a search: `quick` for prompts, searches and
-the catalog (milliseconds), `audio` for decoding and encoding (seconds). Health checks use neither.
+There are two lanes, so that an hour-long upload does not hold up a search: `quick` for searches and the catalog
+(milliseconds), `audio` for decoding and encoding (seconds). Prompts have a stage of their own (`service.texts`), which
+the holder of a seat uses. Health checks use neither.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from typing import Protocol, TypeVar
 
-from service import timing
+from service import callers, timing
 from service.errors import Overloaded
 
 T = TypeVar("T")
@@ -31,12 +34,13 @@ class Work(Protocol):
 
 
 class Lane:
-    """A pool of `threads` threads with room for `queue` waiting requests. Use it from one event loop."""
+    """A pool of `threads` threads with room for `queue` waiting requests."""
 
     def __init__(self, name: str, threads: int, queue: int, retry_after: int) -> None:
         self.name = name
         self.threads = threads
-        self._seats = threads + queue
+        self.seats = threads + queue
+        self._lock = threading.Lock()
         self._taken = 0
         self._retry_after = retry_after
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"emotionrank-{name}")
@@ -48,17 +52,36 @@ class Lane:
 
     @asynccontextmanager
     async def seat(self) -> AsyncIterator[Work]:
-        """Take a seat for a request that has several pieces of work; raises `Overloaded` when there is none."""
-        self.refuse_if_full()
-        self._taken += 1
+        """Take a seat for a request that has several pieces of work; raises `Overloaded` when there is none.
+
+        Each piece raises what its function raises, and `ClientDisconnect` where its caller hung up before it began.
+        """
+        with self._lock:
+            self.refuse_if_full()
+            self._taken += 1
+        running: list[Future[object]] = []
+
+        async def work(function: Callable[..., T], *args: object, **options: object) -> T:
+            if running:
+                await callers.check()
+            future = self._submit(function, *args, **options)
+            running[:] = [future]
+            if self._taken <= self.threads:  # it begins at once
+                return await asyncio.wrap_future(future)
+            return await callers.begun_only_for_callers(future)
+
         try:
-            yield self._work
+            yield work
         finally:
-            self._taken -= 1
+            # A request that was given up (a time limit, a shutdown) still keeps a thread busy until its work ends.
+            if running:
+                running[0].add_done_callback(self._leave)
+            else:
+                self._leave()
 
     def refuse_if_full(self) -> None:
-        """Raise `Overloaded` when there is no seat: for those who can tell before they have read an upload."""
-        if self._taken >= self._seats:
+        """Raise `Overloaded` when there is no seat: for those who can tell before they have read a body."""
+        if self._taken >= self.seats:
             raise Overloaded(
                 f"{self._taken} requests work or wait already, which is all that is let in. "
                 f"Try again in {self._retry_after} s.",
@@ -70,7 +93,11 @@ class Lane:
         async with self.seat() as work:
             return await work(function, *args, **options)
 
-    async def _work(self, function: Callable[..., T], *args: object, **options: object) -> T:
+    def close(self) -> None:
+        """Finish what runs, drop what waits."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, function: Callable[..., T], *args: object, **options: object) -> Future[T]:
         queued = time.perf_counter()
 
         def work() -> T:
@@ -79,8 +106,8 @@ class Lane:
             return function(*args, **options)
 
         # With the caller's context: the request's timing and trace go on in the thread.
-        return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, work)
+        return self._pool.submit(copy_context().run, work)
 
-    def close(self) -> None:
-        """Finish what runs, drop what waits."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def _leave(self, _: object = None) -> None:
+        with self._lock:
+            self._taken -= 1

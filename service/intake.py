@@ -4,7 +4,7 @@
 
 1. A body of another content type than the route reads is refused (415).
 2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
-3. An upload that nobody could work on is refused before it is read (503).
+3. A body that nobody could work on is refused before it is read (429).
 4. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
    declared or it comes in chunks. JSON may hold MAX_JSON_BYTES; a form what the settings allow.
 5. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
@@ -22,7 +22,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service import strictjson
+from service import callers, strictjson
 from service.engine import Engine
 from service.errors import (
     BodyMalformed,
@@ -55,18 +55,22 @@ class GuardedRoute(APIRoute):
                 _expect(request, media_type)
             _refuse_unknown("query", request.query_params, [p.alias for p in self.dependant.query_params])
             if media_type is None:
-                return await handle(request)
+                with callers.known(request.receive):
+                    return await handle(request)
+            engine: Engine = request.app.state.engine
             if media_type == JSON:
+                engine.quick.refuse_if_full()
                 strict = _StrictRequest(request, MAX_JSON_BYTES)
                 await _read_json(strict)
-                return await handle(strict)
-            engine: Engine = request.app.state.engine
+                with callers.known(strict.receive):
+                    return await handle(strict)
             engine.audio.refuse_if_full()
             strict = _StrictRequest(request, engine.settings.max_upload_bytes)
             form = await _read_form(strict)
             try:
                 _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
-                return await handle(strict)
+                with callers.known(strict.receive):
+                    return await handle(strict)
             finally:
                 await form.close()
 

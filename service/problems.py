@@ -66,7 +66,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "audio-silent": Kind(422, "The sound is silent"),
     "audio-invalid": Kind(422, "The sound holds values that are not numbers"),
     # the service
-    "overloaded": Kind(503, "Too much is waiting already"),
+    "overloaded": Kind(429, "Too much is waiting already"),
     "not-ready": Kind(503, "The service is not ready"),
     "library-busy": Kind(503, "The library is busy"),
     "library-away": Kind(503, "The library cannot be reached"),
@@ -84,7 +84,8 @@ _BY_STATUS: Final[Mapping[int, str]] = {
     413: "upload-too-large",
     415: "media-type-unsupported",
     416: "range-not-satisfiable",
-    503: "overloaded",
+    429: "overloaded",
+    503: "not-ready",
 }
 
 
@@ -203,8 +204,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, EmotionRankError)
         found = from_error(error, instance=request.url.path)
         headers = None
-        if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers = {"Retry-After": str(error.retry_after if isinstance(error, Overloaded) else 1)}
+        if isinstance(error, Overloaded):
+            headers = {"Retry-After": str(error.retry_after)}
+        elif found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers = {"Retry-After": "1"}
         return respond(found, headers)
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:

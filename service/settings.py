@@ -55,7 +55,13 @@ class Settings(BaseSettings):
         default=32,
         ge=0,
         le=10_000,
-        description="Requests that may wait for a thread; the next one is answered 503 with Retry-After.",
+        description="Requests that may wait for a thread; the next one is answered 429 with Retry-After.",
+    )
+    prompt_cache: int = Field(
+        default=4096,
+        ge=0,
+        le=1_000_000,
+        description="Prompts whose embeddings are remembered, so that they are not encoded again; 2 KiB each.",
     )
     max_upload_mb: float = Field(
         default=50, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."

@@ -236,7 +236,7 @@ async def similar_clips(
         shift=read_shift(shift, "query"),
         distinct=distinct,
     )
-    found = await engine.quick.run(find, engine, asked)
+    found = await find(engine, asked, engine.quick)
     return SearchResponse.of(found, k, offset, root_path(request))
 
 

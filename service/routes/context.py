@@ -4,10 +4,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 
+from encoders.encoder import Vectors
 from index import hints, query
 from index.filters import Filter, loads
 from service import timing
 from service.engine import Engine
+from service.inference import Lane
 from service.intake import GuardedRoute
 from service.queries import MAX_K, MAX_OFFSET
 from service.schemas import Found
@@ -74,8 +76,15 @@ def filter_of(text: str | None) -> Filter | None:
     return None if text is None else loads(text)
 
 
-def find(engine: Engine, asked: query.Query) -> Found:
-    """Search the library; to be run on a lane."""
+async def find(engine: Engine, asked: query.Query, lane: Lane) -> Found:
+    """Search the library: prompts go through the text stage, all else through the lane, with one seat there."""
+    async with lane.seat() as work:
+        texts = query.texts(asked.parts)
+        prompts = (await engine.texts.embed(texts)).embedding if texts else None
+        return await work(_find, engine, asked, prompts)
+
+
+def _find(engine: Engine, asked: query.Query, prompts: Vectors | None) -> Found:
     with timing.stage("search"):
-        hits = query.search(engine.store, engine.encoder, asked, engine.bank)
+        hits = query.search(engine.store, engine.encoder, asked, engine.bank, prompts=prompts)
         return Found(hits, hints.of_filter(engine.store, asked.filter))

@@ -4,7 +4,6 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from encoders.affect import Affect
-from encoders.encoder import Encoded
 from service import timing
 from service.engine import Engine
 from service.problems import Problem, documented
@@ -33,7 +32,8 @@ routes = router("embed")
 )
 async def embed_text(wanted: EmbedTextRequest, engine: TheEngine) -> EmbedTextResponse:
     """Turn prompts into unit vectors of the space that audio lives in too, and into affect."""
-    encoded = await engine.quick.run(_embed_prompts, engine, wanted.prompts)
+    async with engine.quick.seat():
+        encoded = await engine.texts.embed(wanted.prompts)
     bundle = engine.encoder.bundle
     return EmbedTextResponse(
         embeddings=[
@@ -74,11 +74,6 @@ async def embed_audio(request: Request, engine: TheEngine, files: ManyFiles) -> 
     if len(failures) == len(results):
         return all_failed(request, failures, results)
     return EmbedAudioResponse(results=results, dim=bundle.info.embedding_dim, bundle=bundle.fingerprint)
-
-
-def _embed_prompts(engine: Engine, prompts: list[str]) -> Encoded:
-    with timing.stage("encode"):
-        return engine.encoder.embed_prompts(prompts)
 
 
 def _embed(upload: Upload, engine: Engine) -> AudioEmbedding:

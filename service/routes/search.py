@@ -59,7 +59,7 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
         shift=shift_of(wanted.shift),
         distinct=wanted.distinct,
     )
-    found = await engine.quick.run(find, engine, asked)
+    found = await find(engine, asked, engine.quick)
     return SearchResponse.of(found, wanted.k, wanted.offset, root_path(request))
 
 
@@ -123,5 +123,5 @@ async def search_audio(
         shift=read_shift(shift, "body"),
         distinct=distinct,
     )
-    found = await engine.audio.run(find, engine, asked)
+    found = await find(engine, asked, engine.audio)
     return SearchResponse.of(found, k, offset, root_path(request))

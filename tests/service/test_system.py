@@ -76,12 +76,12 @@ def test_a_full_service_refuses_at_once_and_stays_alive(open_own: OpenEngine, sp
             time.sleep(0.01)
         began = time.monotonic()
         answer = client.post("/v1/describe", files=upload)
-        problem_of(answer, 503, "overloaded")
+        problem_of(answer, 429, "overloaded")
         assert int(answer.headers["retry-after"]) > 0
         assert time.monotonic() - began < 5
         # And before the upload is read: its form is never looked at.
         form = {"Content-Type": "multipart/form-data; boundary=X"}
-        problem_of(client.post("/v1/clips", content=b"no form", headers=form), 503, "overloaded")
+        problem_of(client.post("/v1/clips", content=b"no form", headers=form), 429, "overloaded")
         # Searching has a lane of its own, health needs none.
         assert client.post("/v1/search", json={"query": "calm"}).status_code == 200
         assert client.get("/healthz").status_code == 200
