@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from service import callers, timing
 from service.errors import Overloaded
@@ -59,7 +59,7 @@ class Lane:
         with self._lock:
             self.refuse_if_full()
             self._taken += 1
-        running: list[Future[object]] = []
+        running: list[Future[Any]] = []
 
         async def work(function: Callable[..., T], *args: object, **options: object) -> T:
             if running:

@@ -19,6 +19,7 @@ from service.engine import Engine
 from service.errors import Overloaded
 from service.inference import Lane
 from service.texts import Texts
+from service.uploads import Upload
 from tests.service.conftest import OpenEngine, running
 from tests.service.test_texts import Watched
 
@@ -107,7 +108,7 @@ def test_an_upload_whose_caller_hangs_up_while_it_waits_is_never_looked_at(
     added: list[str] = []
     add = adding.add
 
-    def counted(upload: adding.Upload, *rest: object, **named: object) -> adding.Added:
+    def counted(upload: Upload, *rest: object, **named: object) -> adding.Added:
         added.append(upload.name)
         return add(upload, *rest, **named)  # type: ignore[arg-type]
 
@@ -138,7 +139,7 @@ def test_what_is_left_of_a_request_is_dropped_when_its_caller_hangs_up(
     begun, release = threading.Semaphore(0), threading.Event()
     add = adding.add
 
-    def slow(upload: adding.Upload, *rest: object, **named: object) -> adding.Added:
+    def slow(upload: Upload, *rest: object, **named: object) -> adding.Added:
         begun.release()
         assert release.wait(20)
         return add(upload, *rest, **named)  # type: ignore[arg-type]

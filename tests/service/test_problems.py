@@ -111,7 +111,7 @@ def test_an_error_of_the_library_names_no_path(path: str, status: int, caplog: p
 
 def test_an_overloaded_service_says_when_to_come_back() -> None:
     answer = get("/full")
-    assert answer.status_code == 503
+    assert answer.status_code == 429
     assert answer.headers["retry-after"] == "7"
     assert answer.json()["type"] == "urn:emotionrank:problem:overloaded"
     assert get("/library").headers["retry-after"] == "1"
