@@ -17,7 +17,7 @@ import numpy.typing as npt
 from encoders.encoder import EncodedSegment
 from index.facets import Facet
 from index.filters import Filter
-from index.records import Backup, Clip, Compaction, Counts, Drift, Hit, LibraryInfo, Metadata, NewClip, Stamp
+from index.records import Backup, Clip, Compaction, Counts, Drift, Hit, IndexInfo, LibraryInfo, Metadata, NewClip, Stamp
 
 # What a long work on a whole library is at, and how far, 0..1.
 Progress = Callable[[str, float], None]
@@ -124,7 +124,10 @@ class Store(Protocol):
         """
 
     def info(self) -> LibraryInfo:
-        """Say what the library is."""
+        """Say what the library is. It walks over all of it; `count` and `index` are quick."""
+
+    def index(self) -> IndexInfo:
+        """Say what the library is searched with."""
 
     def verify(self, *, audio: bool = False) -> list[Drift]:
         """Check the library against itself and return every kind of drift found; empty is good.

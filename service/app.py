@@ -11,7 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from service import problems
 from service.edge import Edge
 from service.engine import Engine, open_engine
-from service.routes import clips, describe, embed, facets, search, system
+from service.observing import Observe
+from service.routes import clips, describe, embed, facets, metrics, search, system
 from service.settings import Settings
 
 _DESCRIPTION: Final = """
@@ -44,11 +45,13 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if engine is not None:
             app.state.engine = engine
-            yield
+            async with engine.readings.published():
+                yield
             return
         with open_engine(settings) as opened:
             app.state.engine = opened
-            yield
+            async with opened.readings.published():
+                yield
 
     app = _Application(
         title="EmotionRank",
@@ -60,8 +63,9 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(Edge)
-    for resource in (search, describe, clips, facets, embed, system):
+    app.add_middleware(Observe)
+    app.add_middleware(Edge)  # the last one added is the outermost
+    for resource in (search, describe, clips, facets, embed, system, metrics):
         app.include_router(resource.routes)
     return app
 

@@ -12,6 +12,8 @@ from index.prompts import PromptBank
 from index.store import Store
 from service.errors import SettingsInvalid
 from service.inference import Lane
+from service.metrics import Metrics
+from service.readings import Readings
 from service.settings import Settings
 from service.texts import Texts
 from service.uploads import AudioFolder
@@ -33,6 +35,8 @@ class Engine:
     audio_folder: AudioFolder | None  # None: there is none, and uploads are refused
     quick: Lane
     audio: Lane
+    metrics: Metrics
+    readings: Readings
 
 
 @contextmanager
@@ -46,6 +50,7 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
             "which library? Say --library DIR (or EMOTIONRANK_LIBRARY=DIR); it is made when it is not there."
         )
     with ExitStack() as stack:
+        metrics = Metrics()
         # One thread a call: the lanes bring the parallelism, and two calls do not fight over the cores.
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
@@ -56,7 +61,10 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         stack.callback(quick.close)
         audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
         stack.callback(audio.close)
-        yield Engine(settings, encoder, store, PromptBank(encoder), texts, folder, quick, audio)
+        readings = Readings(metrics, encoder.bundle, store, texts, (quick, audio))
+        stack.callback(readings.close)
+        bank = PromptBank(encoder)
+        yield Engine(settings, encoder, store, bank, texts, folder, quick, audio, metrics, readings)
 
 
 def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:

@@ -43,6 +43,7 @@ from index.records import (
     Counts,
     Drift,
     Hit,
+    IndexInfo,
     LibraryInfo,
     Metadata,
     NewClip,
@@ -290,6 +291,11 @@ class LocalStore:
             index=index,
             segmentation=segmentation,
         )
+
+    def index(self) -> IndexInfo:
+        """Say what the library is searched with."""
+        with self._database.read() as connection:
+            return report.index(connection, *self._following.glance(connection))
 
     def verify(self, *, audio: bool = False) -> list[Drift]:
         """Check the catalog against itself, snapshot and vectors against it, and the audio files."""

@@ -185,19 +185,23 @@ class MilvusStore:
             bytes=None,
             valence=checking.histogram(self._connection, "valence"),
             arousal=checking.histogram(self._connection, "arousal"),
-            index=IndexInfo(
-                kind="hnsw",
-                parameters=schema.HNSW,
-                reason="Milvus keeps the vectors and their index itself, in the memory of its query nodes",
-                recall=None,
-                latency_ms=None,
-                memory={},
-                made_at=None,
-                changes=None,
-                tail=None,
-                problem=None,
-            ),
+            index=self.index(),
             segmentation=reading.ways(self._connection),
+        )
+
+    def index(self) -> IndexInfo:
+        """Say what the library is searched with."""
+        return IndexInfo(
+            kind="hnsw",
+            parameters=schema.HNSW,
+            reason="Milvus keeps the vectors and their index itself, in the memory of its query nodes",
+            recall=None,
+            latency_ms=None,
+            memory={},
+            made_at=None,
+            changes=None,
+            tail=None,
+            problem=None,
         )
 
     def verify(self, *, audio: bool = False) -> list[Drift]:

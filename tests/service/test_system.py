@@ -174,6 +174,8 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
         ("GET", "/v1/info"),
         ("GET", "/healthz"),
         ("GET", "/readyz"),
+        ("GET", "/metrics"),
+        ("GET", "/metrics/summary"),
     }
     names = [operation["operationId"] for _, _, operation in found]
     assert len(set(names)) == len(names)

@@ -1,0 +1,44 @@
+"""What the service counts and measures: for Prometheus, and for people."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client.exposition import choose_encoder
+
+from service import problems, summary
+from service.intake import GuardedRoute
+from service.routes.context import TheEngine
+
+routes = APIRouter(prefix="/metrics", tags=["system"], route_class=GuardedRoute)
+
+_TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
+
+
+@routes.get(
+    "",
+    operation_id="metrics",
+    summary="Metrics for Prometheus",
+    response_class=PlainTextResponse,
+    response_description="In Prometheus' text format, or as OpenMetrics where the caller asks for it.",
+    responses={200: {"content": {"application/openmetrics-text": _TEXT}}, **problems.documented("request-invalid")},
+)
+async def metrics(request: Request, engine: TheEngine) -> Response:
+    """Return every metric; of all workers, where there are several. Waits for no lane and, at most, half a second."""
+    await engine.readings.refresh()
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(engine.metrics.collector()), media_type=media_type)
+
+
+@routes.get(
+    "/summary",
+    operation_id="metrics_summary",
+    summary="Metrics for people",
+    response_class=PlainTextResponse,
+    response_description="Some tables.",
+    responses=problems.documented("request-invalid"),
+)
+async def metrics_summary(request: Request, engine: TheEngine) -> PlainTextResponse:
+    """Return what matters of the metrics, since the service began, as tables in plain text."""
+    await engine.readings.refresh()
+    return PlainTextResponse(summary.of(engine.metrics.collector(), version=request.app.version))
