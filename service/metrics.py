@@ -33,7 +33,7 @@ class Metrics:
     def __init__(self) -> None:
         if sharing.active():
             sharing.join()
-        disable_created_metrics()  # a second series for every series, which nothing here needs
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every series, which nothing here needs
         self._registry = CollectorRegistry()
         self._requests = self.counter("requests", "Requests answered.", "method", "route", "status")
         self._seconds = self.histogram(

@@ -54,10 +54,7 @@ def join() -> None:
     place = _place()
     if place in _held:
         return
-    for slot in count():
-        lock = _locked(place, slot)
-        if lock is not None:
-            break
+    slot, lock = next((slot, lock) for slot in count() if (lock := _locked(place, slot)) is not None)
     _held[place] = lock
     for left in place.glob(f"gauge_*_{slot}.db"):
         left.unlink()

@@ -144,13 +144,14 @@ def _tables(found: Found) -> Iterator[str]:
                 f"{found.value('lane_busy', lane=lane):.0f}",
                 f"{found.value('queue_depth', lane=lane):.0f}",
             ]
-            for lane in sorted(found.by("queue_depth", "lane"))
+            for lane in sorted(lanes)
         ],
     )
 
     batches = found.distribution("text_batch_size")
     hits, misses = (found.value("prompt_cache_total", result=result) for result in ("hit", "miss"))
     rows = [
+        ["waiting", f"{found.value('queue_depth', lane='texts'):.0f}"],
         ["batches", f"{batches.number:,.0f}"],
         ["prompts a batch", f"{batches.sum / batches.number:.2f}" if batches.number else "-"],
         ["looked up", f"{hits + misses:,.0f}"],
