@@ -55,7 +55,7 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
         folder = _audio_folder(settings.library, settings.audio)
-        texts = Texts(encoder, settings.prompt_cache)
+        texts = Texts(encoder, settings.prompt_cache, metrics)
         stack.callback(texts.close)
         quick = Lane("quick", settings.threads, settings.queue, _QUICK_PAUSE)
         stack.callback(quick.close)

@@ -1,7 +1,7 @@
 """What the service counts and measures, for Prometheus.
 
 One `Metrics` an application, with a registry of its own. The middleware of `service.observing` records requests,
-`service.readings` sets what is read at a scrape, the code records the rest (`batch`, `cache`, ...). With several
+`service.readings` sets what is read at a scrape, the code records the rest (`batch`, `cached`, ...). With several
 workers, each one's scrape tells the sum of all (`service.sharing`).
 
 The labels are bounded: routes are templates and never paths, types of problems are those of the table, everything
@@ -46,10 +46,9 @@ class Metrics:
         self._problems = self.counter("problems", "Requests answered with a problem, by its type.", "type")
         self._rejections = self.counter("rejections", "Requests turned away, by reason.", "reason")
         self._batches = self.histogram("text_batch_size", "Prompts that were encoded together.", SIZES)
-        self._cached = self.counter("prompt_cache", "Prompts looked up in the cache of embeddings.", "result")
+        looked_up = self.counter("prompt_cache", "Prompts looked up in the cache of embeddings.", "result")
+        self._hits, self._misses = looked_up.labels("hit"), looked_up.labels("miss")
         self._deaths = self.counter("decoder_deaths", "Decoders that ended before their work did.", "reason")
-        for result in ("hit", "miss"):
-            self._cached.labels(result)  # there from the beginning: a rate needs its zero
 
     def request(self, method: str, route: str, status: int, seconds: float, stages: Mapping[Stage, float]) -> None:
         """Count a request that has been answered; `stages` are seconds by stage."""
@@ -72,9 +71,10 @@ class Metrics:
         """Count prompts that are encoded together."""
         self._batches.observe(size)
 
-    def cache(self, hit: bool) -> None:
-        """Count a prompt that was looked up in the cache of embeddings."""
-        self._cached.labels("hit" if hit else "miss").inc()
+    def cached(self, found: int, *, of: int) -> None:
+        """Count how many of some prompts the cache of embeddings had."""
+        self._hits.inc(found)
+        self._misses.inc(of - found)
 
     def decoder_died(self, reason: str) -> None:
         """Count a decoder that died or was killed; `reason` is a word of the code."""

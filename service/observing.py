@@ -43,6 +43,7 @@ class Observe:
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
+            engine.metrics.rejected("hung-up")
             raise
         except Exception:
             answer.fail()

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from encoders.affect import Affect, AffectRange
 from index.facets import Facet
-from index.records import Clip, Hit, JsonScalar
+from index.records import Clip, Hit, IndexInfo, JsonScalar
 from service import examples
 from service.problems import Problem
 from service.queries import Prompt, Strict
@@ -286,6 +286,38 @@ class LibraryOut(BaseModel):
     clips: int
     segments: int
     seconds: float
+    hours: Annotated[float, Field(description="The same as `seconds`.")]
+
+
+class IndexOut(BaseModel):
+    """What the library is searched with. What is null is not known."""
+
+    kind: str
+    parameters: dict[str, float]
+    reason: Annotated[str, Field(description="Why it is of this kind.")]
+    recall: Annotated[float | None, Field(description="recall@10 of prompts, measured when it was made.")]
+    latency_ms: Annotated[float | None, Field(description="Median of one search, measured when it was made.")]
+    memory: Annotated[dict[str, int], Field(description="Bytes that searching takes, by part.")]
+    made_at: datetime | None
+    changes: Annotated[int | None, Field(description="Clips added, changed and deleted since it was made.")]
+    tail: Annotated[int | None, Field(description="Segments added since, which are searched one by one.")]
+    warning: Annotated[str | None, Field(description="What is wrong with it.")] = None
+
+    @classmethod
+    def of(cls, info: IndexInfo) -> Self:
+        """Show an index, without paths of this machine."""
+        return cls(
+            kind=info.kind,
+            parameters=dict(info.parameters),
+            reason=info.reason,
+            recall=info.recall,
+            latency_ms=info.latency_ms,
+            memory=dict(info.memory),
+            made_at=info.made_at,
+            changes=info.changes,
+            tail=info.tail,
+            warning=info.problem and "The snapshot cannot be used; the service's log says why. Searches are right.",
+        )
 
 
 class LimitsOut(BaseModel):
@@ -311,6 +343,7 @@ class InfoResponse(BaseModel):
     version: str
     bundle: BundleOut
     library: LibraryOut
+    index: IndexOut
     limits: LimitsOut
 
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from encoders.encoder import Encoded, Encoder
 from encoders.errors import PromptError
 from service import callers, timing
+from service.metrics import Metrics
 
 ROUND: Final = 2_000
 SHARE: Final = 500
@@ -77,8 +78,9 @@ class _Asked:
 class Texts:
     """The stage of one encoder; `remembered` is how many prompts it remembers. Any thread may use it."""
 
-    def __init__(self, encoder: Encoder, remembered: int) -> None:
+    def __init__(self, encoder: Encoder, remembered: int, metrics: Metrics) -> None:
         self._encoder = encoder
+        self._metrics = metrics
         self._remembered = remembered
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Row] = OrderedDict()  # the least lately used first
@@ -106,6 +108,7 @@ class Texts:
         """Queue prompts; the future is done at once when all of them are remembered."""
         with self._lock:
             rows = {text: row for text in texts if (row := self._recall(text)) is not None}
+            self._metrics.cached(len(rows), of=len(set(texts)))
             asked = _Asked(texts, rows, deque(dict.fromkeys(text for text in texts if text not in rows)))
             if not asked.waiting:
                 asked.done.set_running_or_notify_cancel()
@@ -171,6 +174,7 @@ class Texts:
             except PromptError as error:
                 found[text] = error
         if usable:
+            self._metrics.batch(len(usable))
             encoded = self._encoder.embed_tokens([tokens for _, tokens in usable])
             for (text, _), embedding, affect in zip(usable, encoded.embedding, encoded.affect, strict=True):
                 found[text] = row = _Row(embedding.copy(), affect.copy())  # or it would keep the whole round in memory

@@ -268,6 +268,23 @@ class Library:
     clips: int
     segments: int
     seconds: float
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What the library is searched with; None is not known."""
+
+    kind: str
+    parameters: dict[str, float]
+    reason: str
+    recall: float | None
+    latency_ms: float | None
+    memory: dict[str, int]
+    made_at: datetime | None
+    changes: int | None
+    tail: int | None
+    warning: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +310,7 @@ class Info:
     version: str
     bundle: Bundle
     library: Library
+    index: Index
     limits: Limits
 
 

@@ -12,6 +12,7 @@ from encoders.audio import MIN_DURATION
 from encoders.encoder import MAX_PROMPT_CHARS
 from encoders.errors import EmotionRankError
 from index import query
+from index.records import Counts, IndexInfo
 from service import problems, reference
 from service.engine import Engine
 from service.errors import NotReady, Overloaded
@@ -22,6 +23,7 @@ from service.schemas import (
     MAX_PROMPTS,
     BundleOut,
     HealthResponse,
+    IndexOut,
     InfoResponse,
     LibraryOut,
     LimitsOut,
@@ -42,8 +44,12 @@ _READY_WITHIN: Final = 10.0  # seconds
     responses=problems.documented("request-invalid", *FOR_LIBRARY),
 )
 async def info(request: Request, engine: TheEngine) -> InfoResponse:
-    """Return the version, the bundle with the licence of its weights, the library's size, and every limit."""
-    counts = await engine.quick.run(engine.store.count)
+    """Return the version, the bundle with the licence of its weights, the library, its index, and every limit."""
+
+    def look() -> tuple[Counts, IndexInfo]:
+        return engine.store.count(), engine.store.index()
+
+    counts, index = await engine.quick.run(look)
     bundle = engine.encoder.bundle
     settings = engine.settings
     return InfoResponse(
@@ -61,7 +67,13 @@ async def info(request: Request, engine: TheEngine) -> InfoResponse:
             affect_scale=bundle.info.affect_scale,
             prompts=len(bundle.prompts),
         ),
-        library=LibraryOut(clips=counts.clips, segments=counts.segments, seconds=round(counts.seconds, 3)),
+        library=LibraryOut(
+            clips=counts.clips,
+            segments=counts.segments,
+            seconds=round(counts.seconds, 3),
+            hours=round(counts.seconds / 3600, 2),
+        ),
+        index=IndexOut.of(index),
         limits=LimitsOut(
             max_upload_bytes=settings.max_upload_bytes,
             max_json_bytes=MAX_JSON_BYTES,

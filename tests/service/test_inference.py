@@ -159,7 +159,7 @@ def test_what_is_left_of_a_request_is_dropped_when_its_caller_hangs_up(
 
 def test_a_prompt_whose_caller_hangs_up_while_it_waits_is_not_encoded(engine: Engine, encoder: Encoder) -> None:
     watched = Watched(encoder)
-    own = replace(engine, texts=Texts(watched, 10))
+    own = replace(engine, texts=Texts(watched, 10, engine.metrics))
 
     def ask(client: httpx.Client, prompt: str) -> socket.socket:
         return post(client, "/v1/search", client.build_request("POST", "/v1/search", json={"query": prompt}))

@@ -47,10 +47,15 @@ def test_requests_are_counted_by_route_and_status(own: httpx.Client) -> None:
     assert value(found, "requests_running") == 1  # the scrape itself
 
 
-def test_stages_are_measured(own: httpx.Client, speech: Speech) -> None:
-    assert own.post("/v1/search", json={"query": "calm"}).status_code == 200
+def test_stages_batches_and_the_cache_are_measured(own: httpx.Client) -> None:
+    for _ in range(2):
+        assert own.post("/v1/search", json={"query": "calm"}).status_code == 200
     found = scrape(own)
-    assert value(found, "stage_seconds_count", stage="queue") == 1
+    assert value(found, "stage_seconds_count", stage="queue") == 2
+    assert value(found, "stage_seconds_count", stage="encode") == 1
+    assert value(found, "text_batch_size_count") == value(found, "text_batch_size_sum") == 1
+    assert value(found, "prompt_cache_total", result="miss") == 1
+    assert value(found, "prompt_cache_total", result="hit") == 1
     assert value(found, "stage_seconds_sum") <= value(found, "request_seconds_sum", route="/v1/search")
 
 
@@ -157,9 +162,7 @@ def test_what_the_code_records_is_there(open_own: OpenEngine) -> None:
     engine = open_own()
     metrics = engine.metrics
     metrics.batch(3)
-    metrics.cache(True)
-    metrics.cache(True)
-    metrics.cache(False)
+    metrics.cached(2, of=3)
     metrics.rejected("hung-up")
     metrics.decoder_died("memory")
     with running(create_app(engine.settings, engine=engine)) as client:

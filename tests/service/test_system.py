@@ -28,6 +28,9 @@ def test_info_says_what_runs_and_what_is_refused(client: httpx.Client, engine: E
     assert found["bundle"]["fingerprint"] == bundle.fingerprint
     assert found["bundle"]["licence"] == bundle.info.licence
     assert found["library"]["clips"] == engine.store.count().clips
+    assert found["index"]["kind"] == "exact"
+    assert found["index"]["reason"]
+    assert found["index"]["warning"] is None
     assert found["limits"]["max_upload_bytes"] == 50 * 1024 * 1024
 
 

@@ -14,6 +14,7 @@ from tokenizers import Encoding
 from encoders.encoder import Encoded, Encoder
 from encoders.errors import PromptError
 from service import texts, timing
+from service.metrics import Metrics
 from service.texts import Texts
 
 
@@ -42,7 +43,7 @@ def watched(encoder: Encoder) -> Watched:
 
 @contextmanager
 def stage_of(encoder: Encoder, remembered: int = 100) -> Iterator[Texts]:
-    stage = Texts(encoder, remembered)
+    stage = Texts(encoder, remembered, Metrics())
     try:
         yield stage
     finally:

@@ -142,6 +142,7 @@ def test_others_add_delete_and_search_while_one_compacts(store: LocalStore) -> N
         thread.join()
     assert made[0].clips == 30
     assert store.info().index.changes == 2
+    assert store.index() == store.info().index
     check(store, held)
     assert drift(store) == []
 
