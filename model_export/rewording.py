@@ -99,6 +99,7 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
             affect_interval=interval.model_dump() if interval else None,
             provenance={
                 **provenance,
+                "words_left_out": sorted(config.captions.leave_out),
                 **about,
                 "storage": {**stored, "audio": "as it was"},
                 "float32_difference_to_torch": {"text": check},
@@ -239,7 +240,7 @@ def embedded_before(encoder: Encoder, pool: texts.Pool) -> Tensor:
 
 
 def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, Any]:
-    about: dict[str, Any] = {
+    return {
         "of": f"{bundle.info.name} {bundle.info.version}",
         "fingerprint": bundle.fingerprint,
         "corpora": sorted({row.corpus for row in learnt}),
@@ -248,6 +249,3 @@ def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, A
         "seed": config.seed,
         "commit": setup.commit(),
     }
-    if config.captions.leave_out:
-        about["words_left_out"] = sorted(config.captions.leave_out)
-    return about

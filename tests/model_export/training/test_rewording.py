@@ -43,7 +43,7 @@ def test_only_the_words_change_and_they_are_read_as_sound_is(
     before: Bundle, recipe: Config, material: Path, tmp_path: Path
 ) -> None:
     rows = manifest.read(material / "made.csv")
-    after = reword(before.path, rows, tmp_path / "after", recipe, "2")
+    after = reword(before.path, rows, tmp_path / "after", changed(recipe, captions={"leave_out": ["weary"]}), "2")
     assert (after.path / "audio.onnx").read_bytes() == (before.path / "audio.onnx").read_bytes()
     assert (after.info.name, after.info.version, after.info.licence) == ("small", "2", "none")
     old, new = Encoder.load(before.path, threads=1), Encoder.load(after.path, threads=1)
@@ -52,6 +52,7 @@ def test_only_the_words_change_and_they_are_read_as_sound_is(
     assert np.abs(was.embedding - now.embedding).max() > 1e-3
     about = after.info.provenance["rewording"]
     assert isinstance(about, dict)
+    assert after.info.provenance["words_left_out"] == ["weary"]
     assert (about["of"], about["fingerprint"], about["clips"]) == ("small 1", before.fingerprint, 12)
     assert after.info.affect_interval is not None, "three speakers were kept back"
     read_out = read_out_of(rewording.hear(rows, old, recipe))
