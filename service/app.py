@@ -71,7 +71,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
 
 
 class _Application(FastAPI):
-    """FastAPI with a document that tells the truth about errors: problems, and not its own validation model."""
+    """FastAPI with a document that tells the truth: errors are problems, and what is refused is said to be."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -85,5 +85,26 @@ class _Application(FastAPI):
             schemas = document["components"]["schemas"]
             for name, schema in problems.schemas().items():
                 schemas.setdefault(name, schema)
+            _tell_of_forms_and_parameters(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _tell_of_forms_and_parameters(document: dict[str, Any]) -> None:
+    """Say what the framework does not: forms take no other fields, and neither they nor parameters can hold null."""
+    for name, schema in document["components"]["schemas"].items():
+        if name.startswith("Body_"):
+            schema["additionalProperties"] = False
+            for field in schema["properties"].values():
+                _drop_null(field)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                _drop_null(parameter["schema"])
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        del schema["anyOf"]
+        schema.update(options[0])

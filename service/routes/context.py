@@ -49,7 +49,7 @@ ShiftQuery = Annotated[
 ]
 DistinctQuery = Annotated[bool, Query(description="Leave out hits that are nearly the same sound as a better one.")]
 OneFile = Annotated[UploadFile, File(description="One audio file, in any common container.")]
-ManyFiles = Annotated[list[UploadFile], File(description="Audio files, in any common container.")]
+ManyFiles = Annotated[list[UploadFile], File(min_length=1, description="Audio files, in any common container.")]
 FormK = Annotated[int, Form(ge=1, le=MAX_K, description="How many hits at most.")]
 
 
