@@ -1,8 +1,8 @@
 """Decoding: whatever a browser, a phone or a studio makes, to mono 16 kHz float32.
 
 `stream` yields the sound in pieces of at most one second, so memory stays bounded whatever the length;
-`decode` joins them. A source is a path, the bytes of a file, or a seekable binary file. What kind of file it
-is, its bytes say, never its name.
+`decode` joins them. A source is a path, the bytes of a file, a seekable binary file, or sound that is decoded
+elsewhere (`Decoded`). What kind of file it is, its bytes say, never its name.
 
 Channels are mixed by their plain mean. A film mix would weigh the loudspeaker positions, but recordings of
 speech are microphones: positions are unknown or meaningless, any channel may hold the only voice, and the
@@ -10,7 +10,8 @@ mean treats them alike and cannot clip. Resampling is libswresample's with a lon
 aliases from 8.5 kHz up below -90 dB, no delay).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from av.filter import Graph
 
-from encoders.containers import Source as Source
-from encoders.containers import frames, too_long
+from encoders.containers import MediaFile, frames, too_long
 from encoders.errors import AudioInvalid, AudioSilent, AudioTooLong, AudioTooShort, AudioUnreadable
 
 Samples = npt.NDArray[np.float32]
@@ -35,6 +35,20 @@ _LOUDEST: Final = 1e6  # float files may go beyond 1, and some hold 16-bit numbe
 _FRAME: Final = SAMPLE_RATE // 40  # 25 ms
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A recording that is decoded elsewhere, in another process for one.
+
+    `read(label, max_duration)` yields its sound from the beginning and raises, both as `stream` does. It may be
+    called again once what it gave before has ended.
+    """
+
+    read: Callable[[str, float], Iterator[Samples]]
+
+
+Source = MediaFile | Decoded
+
+
 def stream(source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION) -> Iterator[Samples]:
     """Yield the sound of `source`, mono at 16 kHz, in pieces of at most one second.
 
@@ -43,9 +57,12 @@ def stream(source: Source, *, name: str | None = None, max_duration: float = DEF
 
     Raises AudioNotFound, AudioEmpty, AudioUnreadable, AudioNoTrack, AudioInvalid, AudioTooLong (at once where
     the header declares the length, else as soon as the count passes it) and, after the last piece,
-    AudioTruncated.
+    AudioTruncated; MemoryError where the process may have no more.
     """
     label = label_of(source, name)
+    if isinstance(source, Decoded):
+        yield from source.read(label, max_duration)
+        return
     count = 0
     for piece in _mixed(frames(source, label, max_duration), label):
         count += piece.size
@@ -114,6 +131,8 @@ def _mixed(decoded: Iterator[av.AudioFrame], label: str) -> Iterator[Samples]:
         if graph is not None:
             graph.push(None)
             yield from _pulled(graph)
+    except MemoryError:
+        raise
     except av.error.FFmpegError as error:
         raise AudioUnreadable(f"{label} cannot be resampled ({kind}): {error.strerror}.") from None
 

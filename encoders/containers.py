@@ -30,7 +30,7 @@ from encoders.errors import (
     AudioUnreadable,
 )
 
-Source = Path | bytes | BinaryIO
+MediaFile = Path | bytes | BinaryIO
 
 _DEMUXERS: Final = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,nistsphere,ogg,rm,tta,"
@@ -46,7 +46,7 @@ _MAPPING_DECODERS: Final = frozenset({"aac"})
 _KEPT: Final[list[av.AudioLayout]] = []
 
 
-def frames(source: Source, label: str, max_duration: float) -> Iterator[av.AudioFrame]:
+def frames(source: MediaFile, label: str, max_duration: float) -> Iterator[av.AudioFrame]:
     """Yield the frames of the best sound track, as they come: any sample format, layout and rate.
 
     Raises what `encoders.audio.stream` says, but AudioInvalid; AudioTooLong only for a declared length.
@@ -69,7 +69,7 @@ def frames(source: Source, label: str, max_duration: float) -> Iterator[av.Audio
             yield from _decoded(container, track, declared, label)
 
 
-def length(source: Source, label: str) -> float | None:
+def length(source: MediaFile, label: str) -> float | None:
     """Return the seconds of sound that the header declares, a guess where it does not count; None for neither.
 
     Nothing is decoded. Raises AudioNotFound, AudioEmpty, AudioUnreadable, AudioNoTrack, AudioTruncated.
@@ -92,7 +92,7 @@ class _Nameless:
 
 
 @contextmanager
-def _file(source: Source, label: str) -> Iterator[BinaryIO]:
+def _file(source: MediaFile, label: str) -> Iterator[BinaryIO]:
     if isinstance(source, Path):
         with _opened(source, label) as file:
             yield file
@@ -134,6 +134,8 @@ def _container(file: BinaryIO, label: str) -> Iterator[InputContainer]:
             metadata_errors="replace",
             buffer_size=65_536,
         )
+    except MemoryError:  # libav's too: nothing is wrong with the file as such
+        raise
     except av.error.FFmpegError:
         if headers.lacks_index(file):
             raise AudioTruncated(
@@ -219,6 +221,8 @@ def _decoded(
     while True:
         try:
             packet = next(demuxed, None)
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, OSError) as error:
             broken = error.strerror
             break
@@ -227,6 +231,8 @@ def _decoded(
         packets += 1
         try:
             decoded = packet.decode()
+        except MemoryError:
+            raise
         except av.error.EOFError:
             continue
         except av.error.FFmpegError:

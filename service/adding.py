@@ -15,6 +15,7 @@ from index.encode import encode_clip
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
 from service import timing
+from service.decoding import Decoders
 from service.errors import UploadsUnavailable
 from service.uploads import AudioFolder, Upload
 
@@ -35,6 +36,7 @@ def add(
     *,
     encoder: Encoder,
     store: Store,
+    decoders: Decoders,
     folder: AudioFolder | None,
     max_duration: float,
 ) -> Added:
@@ -54,9 +56,8 @@ def add(
     with _lock(identity):
         if store.has([identity]):
             return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
-        upload.file.seek(0)
-        with timing.stage("encode"):
-            segments, duration = encode_clip(encoder, upload.file, name=upload.name, max_duration=max_duration)
+        with timing.stage("encode"), decoders.sound(upload) as sound:
+            segments, duration = encode_clip(encoder, sound, name=upload.name, max_duration=max_duration)
         kept = folder.keep(upload, identity)
         clip = NewClip(sha256, upload.name, str(kept), duration, metadata)
         try:

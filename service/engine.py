@@ -1,4 +1,4 @@
-"""What a running service holds: the encoders, the library, the prompt bank and the lanes that work on them."""
+"""What a running service holds: encoders, library, prompt bank, the decoders of uploads and the lanes of work."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +10,7 @@ from encoders.encoder import Encoder
 from index.open import is_remote, open_store
 from index.prompts import PromptBank
 from index.store import Store
+from service.decoding import Decoders
 from service.errors import SettingsInvalid
 from service.inference import Lane
 from service.metrics import Metrics
@@ -35,15 +36,21 @@ class Engine:
     audio_folder: AudioFolder | None  # None: there is none, and uploads are refused
     quick: Lane
     audio: Lane
+    decoders: Decoders
     metrics: Metrics
     readings: Readings
 
 
 @contextmanager
-def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterator[Engine]:
-    """Load the bundle (unless its `encoder` is given), open the library (made when it is not there), close all.
+def open_engine(
+    settings: Settings, *, encoder: Encoder | None = None, decoders: Decoders | None = None
+) -> Iterator[Engine]:
+    """Load the bundle, open the library (made when it is not there), start the decoders, close all.
 
-    Raises `SettingsInvalid` when no library is set, and what the bundle and the library raise.
+    An `encoder` or `decoders` that are given are used instead, and `decoders` left open.
+
+    Raises `SettingsInvalid` when no library is set, `NotReady` when no decoder starts, and what the bundle and the
+    library raise.
     """
     if settings.library is None:
         raise SettingsInvalid(
@@ -51,6 +58,15 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         )
     with ExitStack() as stack:
         metrics = Metrics()
+        own = decoders is None
+        decoders = decoders or Decoders(
+            settings.threads,
+            memory_mb=settings.decode_memory_mb,
+            seconds=settings.decode_seconds,
+            died=metrics.decoder_died,
+        )
+        if own:
+            stack.callback(decoders.close)
         # One thread a call: the lanes bring the parallelism, and two calls do not fight over the cores.
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
@@ -64,7 +80,8 @@ def open_engine(settings: Settings, *, encoder: Encoder | None = None) -> Iterat
         readings = Readings(metrics, encoder.bundle, store, texts, (quick, audio))
         stack.callback(readings.close)
         bank = PromptBank(encoder)
-        yield Engine(settings, encoder, store, bank, texts, folder, quick, audio, metrics, readings)
+        decoders.await_ready()
+        yield Engine(settings, encoder, store, bank, texts, folder, quick, audio, decoders, metrics, readings)
 
 
 def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:

@@ -13,6 +13,7 @@
         MediaTypeUnsupported the body has another content type than the route reads
         UploadTooLarge       the body is larger than the service takes
         TooManyFiles         one request holds more files than the service takes
+        AudioTooCostly       decoding an upload needs more memory or time than a recording may
         AudioMissing         the clip is known, but its file is no longer where it was
 
 The messages of all of these may leave the service; those of libraries and bundles name paths and may not.
@@ -99,6 +100,12 @@ class TooManyFiles(InputError):
     """One request holds more files than the service takes."""
 
     code: ClassVar[str] = "too-many-files"
+
+
+class AudioTooCostly(InputError):
+    """Decoding an upload needs more memory or time than any recording should: a decompression bomb, or bad luck."""
+
+    code: ClassVar[str] = "audio-too-costly"
 
 
 class AudioMissing(InputError):

@@ -2,7 +2,7 @@
 
 `GuardedRoute` is the class of all routes. In this order:
 
-1. A body of another content type than the route reads is refused (415).
+1. A body of another content type than the route reads is refused, and one that is compressed as a whole (415).
 2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
 3. A body that nobody could work on is refused before it is read (429).
 4. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
@@ -68,7 +68,9 @@ class GuardedRoute(APIRoute):
             strict = _StrictRequest(request, engine.settings.max_upload_bytes)
             form = await _read_form(strict)
             try:
-                _refuse_unknown("form field", form, [p.alias for p in self.dependant.body_params])
+                fields = self.dependant.body_params
+                _refuse_unknown("form field", form, [p.alias for p in fields])
+                _expect_files(form, [p.alias for p in fields if isinstance(p.field_info, params.File)])
                 with callers.known(strict.receive):
                     return await handle(strict)
             finally:
@@ -136,6 +138,11 @@ async def _read_form(request: _StrictRequest) -> FormData:
 
 
 def _expect(request: Request, media_type: str) -> None:
+    if coding := request.headers.get("content-encoding", "").strip().lower().removeprefix("identity"):
+        raise MediaTypeUnsupported(
+            f"the body has the content encoding {coding[:64]!r}; it is taken as it is only. Send it without the header "
+            "Content-Encoding, uncompressed (audio that is compressed by itself, such as MP3 or FLAC, is taken)."
+        )
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given == media_type or (media_type == JSON and given.endswith("+json")):
         return
@@ -147,6 +154,16 @@ def _expect(request: Request, media_type: str) -> None:
             else "Send the header Content-Type: application/json."
         )
     )
+
+
+def _expect_files(form: FormData, names: Iterable[str]) -> None:
+    for name in names:
+        if any(isinstance(value, str) for value in form.getlist(name)):
+            raise RequestInvalid(
+                f"form field {name!r}",
+                "a file belongs here, and it came as text without a file name. With curl, write an @ before the path: "
+                f"-F '{name}=@voice.wav'.",
+            )
 
 
 def _refuse_unknown(what: str, given: Iterable[str], known: list[str]) -> None:

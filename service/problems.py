@@ -63,6 +63,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "audio-truncated": Kind(422, "The file is cut off"),
     "audio-too-short": Kind(422, "The sound is too short"),
     "audio-too-long": Kind(422, "The sound is too long"),
+    "audio-too-costly": Kind(422, "The file costs too much to decode"),
     "audio-silent": Kind(422, "The sound is silent"),
     "audio-invalid": Kind(422, "The sound holds values that are not numbers"),
     # the service

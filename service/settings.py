@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     max_duration: float = Field(
         default=3600, ge=1, le=24 * 3600, description="Longest sound that is taken, in seconds."
     )
+    decode_memory_mb: int = Field(
+        default=512, ge=64, le=1_000_000, description="Memory that decoding one upload may take, in MiB."
+    )
+    decode_seconds: float = Field(
+        default=10,
+        ge=1,
+        le=3600,
+        description="Seconds that decoding one upload may take, and a tenth of a second more for each second of sound.",
+    )
 
     @property
     def max_upload_bytes(self) -> int:

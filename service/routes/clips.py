@@ -98,6 +98,7 @@ async def add_clips(
             described[position],
             encoder=engine.encoder,
             store=engine.store,
+            decoders=engine.decoders,
             folder=engine.audio_folder,
             max_duration=engine.settings.max_duration,
         )

@@ -24,8 +24,10 @@ FOR_AUDIO: Final = (
     "audio-truncated",
     "audio-too-short",
     "audio-too-long",
+    "audio-too-costly",
     "audio-silent",
     "audio-invalid",
+    "not-ready",
 )
 FOR_LIBRARY: Final = ("overloaded", "library-busy", "library-away")
 FOR_WRITING: Final = (*FOR_LIBRARY, "library-read-only", "library-full", "storage-full")

@@ -46,11 +46,11 @@ async def describe_recording(
 
 
 def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Description:
-    with timing.stage("encode"):
+    with timing.stage("encode"), engine.decoders.sound(upload) as sound:
         return describe(
             engine.encoder,
             engine.bank,
-            upload.file,
+            sound,
             name=upload.name,
             candidates=candidates,
             max_duration=engine.settings.max_duration,

@@ -77,9 +77,9 @@ async def embed_audio(request: Request, engine: TheEngine, files: ManyFiles) -> 
 
 
 def _embed(upload: Upload, engine: Engine) -> AudioEmbedding:
-    with timing.stage("encode"):
+    with timing.stage("encode"), engine.decoders.sound(upload) as sound:
         embedding, affect = engine.encoder.embed_clip(
-            upload.file, name=upload.name, max_duration=engine.settings.max_duration
+            sound, name=upload.name, max_duration=engine.settings.max_duration
         )
     return AudioEmbedding(
         name=upload.name, status="embedded", embedding=vector_out(embedding), affect=AffectOut.of(affect)

@@ -112,16 +112,17 @@ async def search_audio(
 ) -> SearchResponse:
     """Find the clips that feel like an uploaded recording, which is one part of the query. It is not kept."""
     upload = received(file)
-    recording = query.AudioPart(upload.file, upload.name, weight, engine.settings.max_duration)
-    asked = query.Query(
-        parts=[recording, *read_parts(parts)],
-        k=k,
-        offset=offset,
-        min_score=min_score,
-        filter=filter_of(filter),
-        group_by_clip=group_by_clip,
-        shift=read_shift(shift, "body"),
-        distinct=distinct,
-    )
-    found = await find(engine, asked, engine.audio)
+    with engine.decoders.sound(upload) as sound:
+        recording = query.AudioPart(sound, upload.name, weight, engine.settings.max_duration)
+        asked = query.Query(
+            parts=[recording, *read_parts(parts)],
+            k=k,
+            offset=offset,
+            min_score=min_score,
+            filter=filter_of(filter),
+            group_by_clip=group_by_clip,
+            shift=read_shift(shift, "body"),
+            distinct=distinct,
+        )
+        found = await find(engine, asked, engine.audio)
     return SearchResponse.of(found, k, offset, root_path(request))

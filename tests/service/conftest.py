@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from encoders.encoder import Encoder
 from index.build import build
 from service import listening
 from service.app import create_app
+from service.decoding import Decoders
 from service.engine import Engine, open_engine
 from service.settings import Settings
 from tests.sounds import media, voice
@@ -71,10 +72,19 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(encoder: Encoder, recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def decoders() -> Iterator[Decoders]:
+    """The processes that decode for all tests."""
+    with closing(Decoders(2)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def engine(
+    encoder: Encoder, decoders: Decoders, recordings: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     """An engine whose library holds the recordings; tests only read it."""
     settings = Settings(library=tmp_path_factory.mktemp("service") / "library", threads=2)
-    with open_engine(settings, encoder=encoder) as opened:
+    with open_engine(settings, encoder=encoder, decoders=decoders) as opened:
         report = build(opened.store, encoder, [recordings / "manifest.csv"], threads=1)
         assert (report.added, report.failed) == (len(VOICES), ())
         yield opened
@@ -88,13 +98,13 @@ def client(engine: Engine) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def open_own(encoder: Encoder, engine: Engine, tmp_path: Path) -> Iterator[OpenEngine]:
+def open_own(encoder: Encoder, decoders: Decoders, engine: Engine, tmp_path: Path) -> Iterator[OpenEngine]:
     """Open engines over an empty library of the test's own."""
     with ExitStack() as stack:
 
         def opener(**settings: Any) -> Engine:
             chosen = Settings(**{"library": tmp_path / "library", "threads": 2, **settings})
-            opened = stack.enter_context(open_engine(chosen, encoder=encoder))
+            opened = stack.enter_context(open_engine(chosen, encoder=encoder, decoders=decoders))
             return replace(opened, bank=engine.bank)  # embedded once for all tests
 
         yield opener

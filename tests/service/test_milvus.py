@@ -4,6 +4,7 @@ from pathlib import Path
 
 from encoders.encoder import Encoder
 from service.app import create_app
+from service.decoding import Decoders
 from service.engine import open_engine
 from service.settings import Settings
 from tests.conftest import milvus_server
@@ -13,9 +14,14 @@ from tests.sounds import media, voice
 CLIP = ("voice.wav", media(voice(1.0)))
 
 
-def test_without_a_folder_for_audio_uploads_are_refused_and_all_else_works(milvus: str, encoder: Encoder) -> None:
+def test_without_a_folder_for_audio_uploads_are_refused_and_all_else_works(
+    milvus: str, encoder: Encoder, decoders: Decoders
+) -> None:
     settings = Settings(library=f"{milvus}service_bare")
-    with open_engine(settings, encoder=encoder) as engine, running(create_app(settings, engine=engine)) as client:
+    with (
+        open_engine(settings, encoder=encoder, decoders=decoders) as engine,
+        running(create_app(settings, engine=engine)) as client,
+    ):
         refused = client.post("/v1/clips", files={"files": CLIP})
         assert "EMOTIONRANK_AUDIO" in problem_of(refused, 501, "uploads-unavailable")["detail"]
         assert client.get("/readyz").status_code == 200
@@ -24,10 +30,13 @@ def test_without_a_folder_for_audio_uploads_are_refused_and_all_else_works(milvu
 
 
 def test_with_a_folder_for_audio_uploads_are_kept_heard_and_deleted(
-    milvus: str, encoder: Encoder, tmp_path: Path
+    milvus: str, encoder: Encoder, decoders: Decoders, tmp_path: Path
 ) -> None:
     settings = Settings(library=f"{milvus}service_audio", audio=tmp_path / "audio")
-    with open_engine(settings, encoder=encoder) as engine, running(create_app(settings, engine=engine)) as client:
+    with (
+        open_engine(settings, encoder=encoder, decoders=decoders) as engine,
+        running(create_app(settings, engine=engine)) as client,
+    ):
         added = client.post("/v1/clips", files={"files": CLIP}, data={"metadata": '{"speaker": "03"}'})
         assert added.status_code == 201, added.text
         clip = added.json()["results"][0]["clip"]
@@ -39,10 +48,15 @@ def test_with_a_folder_for_audio_uploads_are_kept_heard_and_deleted(
         assert list((tmp_path / "audio").iterdir()) == []
 
 
-def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(
+    encoder: Encoder, decoders: Decoders, tmp_path: Path
+) -> None:
     with milvus_server(tmp_path) as (server, address):
         settings = Settings(library=f"{address}service_away")
-        with open_engine(settings, encoder=encoder) as engine, running(create_app(settings, engine=engine)) as client:
+        with (
+            open_engine(settings, encoder=encoder, decoders=decoders) as engine,
+            running(create_app(settings, engine=engine)) as client,
+        ):
             assert client.post("/v1/search", json={"query": "calm"}).status_code == 200
             server.kill()
             server.wait()

@@ -236,3 +236,24 @@ def test_strict_json_reads_what_is_json_and_nothing_else(value: Any) -> None:
     except ValueError as error:
         beyond = "64 bits" in str(error)
         assert beyond or any(word in text for word in ("NaN", "Infinity"))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "zstd"])
+def test_a_compressed_body_is_refused(client: httpx.Client, speech: Callable[..., bytes], coding: str) -> None:
+    headers = {"Content-Encoding": coding}
+    answer = client.post("/v1/describe", files={"file": speech()}, headers=headers)
+    assert coding in problem_of(answer, 415, "media-type-unsupported")["detail"]
+    answer = client.post("/v1/search", json={"query": "calm"}, headers=headers)
+    problem_of(answer, 415, "media-type-unsupported")
+    assert client.post("/v1/search", json={"query": "calm"}, headers={"Content-Encoding": "identity"}).is_success
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/v1/describe", "file"), ("/v1/search/audio", "file"), ("/v1/clips", "files"), ("/v1/embed/audio", "files")],
+)
+def test_a_file_that_came_as_text_is_refused_with_what_to_write(client: httpx.Client, path: str, field: str) -> None:
+    answer = client.post(path, files={field: (None, "voice.wav")})  # what curl -F file=voice.wav sends
+    problem = problem_of(answer, 422, "request-invalid")
+    assert problem["errors"][0]["place"] == f"form field '{field}'"
+    assert f"-F '{field}=@voice.wav'" in problem["detail"]
