@@ -62,7 +62,10 @@ class AffectInterval(BaseModel):
 
 
 class BundleInfo(BaseModel):
-    """What bundle.json says. Durations in seconds."""
+    """What bundle.json says. Durations in seconds.
+
+    `hears_as` are fingerprints of bundles with the same audio encoder and windows: this bundle opens their libraries.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,6 +79,7 @@ class BundleInfo(BaseModel):
     hop_dur: float = Field(gt=0)
     affect_scale: tuple[float, float] = (LOW, HIGH)
     affect_interval: AffectInterval | None = None
+    hears_as: tuple[Sha256, ...] = ()
     files: dict[FileName, Sha256]
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -164,7 +168,7 @@ def seal(path: Path, **fields: object) -> BundleInfo:
         raise BundleInvalid(f"cannot seal a bundle in {path}: {_first(error)}.") from None
     draft = path / f".{INFO}.tmp"
     # Left out where there is none: so such a bundle stays readable for versions that do not know the field.
-    unset = {"affect_interval"} if info.affect_interval is None else set()
+    unset = {field for field in ("affect_interval", "hears_as") if not getattr(info, field)}
     draft.write_text(info.model_dump_json(indent=2, exclude=unset) + "\n", encoding="utf-8")
     draft.replace(path / INFO)
     return info

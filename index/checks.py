@@ -103,8 +103,11 @@ def properties(bundle: Bundle) -> dict[str, str]:
 
 
 def check_bundle(address: str, properties: dict[str, str], bundle: Bundle | None) -> None:
-    """Check that `bundle` made the library at `address`; None is any. Raises LibraryMismatch."""
-    if bundle is None or bundle.fingerprint == properties["fingerprint"]:
+    """Check that `bundle`, or one that hears as it does, made the library at `address`; None is any.
+
+    Raises LibraryMismatch.
+    """
+    if bundle is None or properties["fingerprint"] in (bundle.fingerprint, *bundle.info.hears_as):
         return
     raise LibraryMismatch(
         f"the library {address} was made with the bundle {properties['bundle_name']} "

@@ -1,10 +1,11 @@
 """New words for a bundle: its text encoder is taught again, its audio encoder stays as it is, to the byte.
 
-What recordings sound like to the bundle does not change, and neither do the embeddings of any library; what prompts
-mean does. The clips of a corpus are embedded once, as they are and distorted, and the text tower learns to lie among
-them by the objective of training (`losses.Objective`). The affect of text is read by the bundle's own read-out, which
-is linear in the embedding and so is found exactly from clips' embeddings and affect, and stays as it is too. That
-takes minutes where training takes hours, and the clip-level affect cannot get worse.
+What recordings sound like to the bundle does not change, and neither do the embeddings of any library, which the new
+bundle opens as its own (`hears_as`); what prompts mean does. The clips of a corpus are embedded once, as they are and
+distorted, and the text tower learns to lie among them by the objective of training (`losses.Objective`). The affect of
+text is read by the bundle's own read-out, which is linear in the embedding and so is found exactly from clips'
+embeddings and affect, and stays as it is too. That takes minutes where training takes hours, and the clip-level affect
+cannot get worse.
 
 The bundle's validation speakers are not learnt from. The interval of affect (split conformal) comes from them.
 """
@@ -97,6 +98,7 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
             win_dur=info.win_dur,
             hop_dur=info.hop_dur,
             affect_interval=interval.model_dump() if interval else None,
+            hears_as=(*info.hears_as, encoder.bundle.fingerprint),
             provenance={
                 **provenance,
                 "words_left_out": sorted(config.captions.leave_out),

@@ -1,6 +1,7 @@
 """Opening: what is a library, what is none, and whose it is."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,13 @@ def test_another_bundles_library_is_refused_with_what_to_do(library: Path) -> No
     assert "emotionrank index build SOURCE... --library" in str(error.value)
     with open_store(library, bundle=None) as store:  # looking at it needs no bundle
         assert store.info().bundle_name == "test"
+
+
+def test_a_bundle_that_hears_as_the_librarys_own_opens_it(library: Path) -> None:
+    other = making.bundle("other")
+    reworded = replace(other, info=other.info.model_copy(update={"hears_as": (making.bundle().fingerprint,)}))
+    with open_store(library, bundle=reworded) as store:
+        assert store.fingerprint == making.bundle().fingerprint
 
 
 def test_a_newer_library_is_refused(library: Path) -> None:

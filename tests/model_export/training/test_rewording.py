@@ -52,6 +52,7 @@ def test_only_the_words_change_and_they_are_read_as_sound_is(
     assert np.abs(was.embedding - now.embedding).max() > 1e-3
     about = after.info.provenance["rewording"]
     assert isinstance(about, dict)
+    assert after.info.hears_as == (before.fingerprint,)
     assert after.info.provenance["words_left_out"] == ["weary"]
     assert (about["of"], about["fingerprint"], about["clips"]) == ("small 1", before.fingerprint, 12)
     assert after.info.affect_interval is not None, "three speakers were kept back"
