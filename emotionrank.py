@@ -30,6 +30,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command("service.commands:demo", "Make a spoken sample library, serve it, print the URL."),
     "serve": Command("service.commands:serve", "Serve a library over HTTP."),
+    "keys": Command("service.commands:keys", "Make API keys for the service."),
     "index": Command("index.commands.index:index", "Build, inspect and verify a library."),
     "search": Command("index.commands.search:search", "Search a library by a prompt."),
     "describe": Command("index.commands.describe:describe", "Say what recordings feel like, over time."),

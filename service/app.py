@@ -1,17 +1,20 @@
 """The FastAPI application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 
-from service import problems
+from service import access, needs, problems, requestid, requestlog
 from service.edge import Edge
 from service.engine import Engine, open_engine
+from service.needs import Rules
 from service.observing import Observe
+from service.requestlog import RequestLog
 from service.routes import clips, describe, embed, facets, metrics, search, system
 from service.settings import Settings
 
@@ -32,28 +35,42 @@ _TAGS: Final = [
     {"name": "embed", "description": "Vectors, for use elsewhere."},
     {"name": "system", "description": "What runs here."},
 ]
+_CORS: Final[Mapping[str, Any]] = {
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Authorization", "Range", requestid.HEADER],
+    "expose_headers": ["Content-Range", "Retry-After", "Server-Timing", "WWW-Authenticate", requestid.HEADER],
+}
 
 
 def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     """Make the application.
 
     With an open `engine` (whose caller closes it) it serves that; without, its lifespan opens one from the
-    settings and closes it, and raises what `open_engine` raises.
+    settings and closes it, and raises what `open_engine` raises. Raises `SettingsInvalid` for keys and limits that
+    cannot be used, and where a service without keys would be open to others (`service.access`).
     """
+    guard = access.guard(settings)
+    resources = [
+        search.routes,
+        describe.routes,
+        clips.routes,
+        facets.routes,
+        embed.routes,
+        system.routes,
+        metrics.routes,
+    ]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if engine is not None:
-            app.state.engine = engine
-            async with engine.readings.published():
-                yield
-            return
-        with open_engine(settings) as opened:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(requestlog.written(settings.access_log))
+            opened = engine or stack.enter_context(open_engine(settings))
             app.state.engine = opened
-            async with opened.readings.published():
-                yield
+            await stack.enter_async_context(opened.readings.published())
+            yield
 
     app = _Application(
+        guarded=guard,
         title="EmotionRank",
         version=version("emotionrank"),
         description=_DESCRIPTION,
@@ -63,15 +80,24 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(access.Access, guard=guard, rules=Rules.of(resources, [app.openapi_url or ""]))
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     app.add_middleware(Observe)
-    app.add_middleware(Edge)  # the last one added is the outermost
-    for resource in (search, describe, clips, facets, embed, system, metrics):
-        app.include_router(resource.routes)
+    app.add_middleware(RequestLog, lines=settings.access_log, content=settings.log_content)
+    app.add_middleware(Edge)
+    for resource in resources:
+        app.include_router(resource)
     return app
 
 
 class _Application(FastAPI):
-    """FastAPI with a document that tells the truth: errors are problems, and what is refused is said to be."""
+    """FastAPI with a document that tells the truth of errors (all are problems), of what is refused, of access."""
+
+    def __init__(self, *, guarded: access.Guard, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._guarded = guarded
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -86,6 +112,7 @@ class _Application(FastAPI):
             for name, schema in problems.schemas().items():
                 schemas.setdefault(name, schema)
             _tell_of_forms_and_parameters(document)
+            needs.describe(document, keys=self._guarded.keyring is not None, limited=self._guarded.limits.any)
             self.openapi_schema = document
         return self.openapi_schema
 

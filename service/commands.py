@@ -1,5 +1,6 @@
-"""The command line's `serve` and `demo`. Their options are the settings of `service.settings`."""
+"""The command line's `serve` and `demo`, whose options are the settings of `service.settings`, and `keys`."""
 
+import json
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ _DEMO_ONLY: Final = {"data"}
 
 serve = typer.Typer(add_completion=False)
 demo = typer.Typer(add_completion=False)
+keys = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @serve.command()
@@ -21,10 +23,11 @@ def _serve(**flags: object) -> None:
     """Serve a library over HTTP until Ctrl-C."""
     settings = load_settings(**flags)
     # Imported here: `--help` should not wait for the encoders.
-    from service import listening
+    from service import access, listening
     from service.app import create_app
     from service.engine import open_engine
 
+    access.guard(settings)  # what it refuses is said before a bundle is loaded
     with ExitStack() as stack:
         # The port first: to learn that it is taken only after the bundle is loaded would be a pity.
         bound = stack.enter_context(listening.claim(settings.host, settings.port))
@@ -47,6 +50,36 @@ def _demo(
     from service import demo as spoken
 
     raise typer.Exit(spoken.run(settings, source=source))
+
+
+@keys.callback()
+def _keys() -> None:
+    """Make API keys for the service."""
+
+
+@keys.command("new")
+def _new_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is, for the log: letters, digits and . _ @ -.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it may be used for: read, write, metrics. Repeat it for more. Default: read."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Make a key: print it, this once, and the line that tells the service of it."""
+    from service.keys import new_key
+
+    text, key = new_key(name, scope or ["read"])
+    if as_json:
+        typer.echo(json.dumps({"key": text, "line": key.line()}))
+        return
+    typer.echo(f"key   {text}")
+    typer.echo(f"line  {key.line()}")
+    typer.echo(
+        "The key is shown only now: give it to its user, who sends it as `Authorization: Bearer KEY`. The line is no "
+        "secret: add it to the file of --keys-file, or to EMOTIONRANK_KEYS.",
+        err=True,
+    )
 
 
 def _announce(url: str) -> None:

@@ -25,7 +25,7 @@ from index.errors import LibraryMismatch
 from index.open import open_store
 from index.records import Clip
 from index.store import Store
-from service import listening, samples
+from service import access, listening, samples
 from service.app import create_app
 from service.engine import open_engine
 from service.settings import Settings
@@ -64,9 +64,10 @@ class Prepared:
 def run(settings: Settings, *, source: Path | None = None) -> int:
     """Prepare the library and serve it until it is stopped; return the exit code.
 
-    0 when it was stopped while serving, 130 when Ctrl-C came before. Raises DemoError, SpeechUnavailable,
-    AddressUnusable, and what the bundle and the library raise.
+    0 when it was stopped while serving, 130 when Ctrl-C came before. Raises DemoError, SettingsInvalid,
+    SpeechUnavailable, AddressUnusable, and what the bundle and the library raise.
     """
+    access.guard(settings)  # what it refuses is said before anything is made
     # The progress goes to stderr, the answer to stdout, both readable when piped.
     talk, answer = Console(stderr=True), Console(soft_wrap=True)
     # First of all: to learn that the port is taken after minutes of work would be a pity.

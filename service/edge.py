@@ -2,7 +2,7 @@
 
 - An exception that nobody expected becomes a 500 problem; its text goes to the log only.
 - An error that is not a problem yet (the framework answers some in plain text, a bad `Range` for one) becomes one.
-- Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere.
+- Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere, nor by pages elsewhere.
 - HEAD is answered wherever GET is.
 - `Server-Timing` says how long the stages of the request took until its answer began (`service.timing`).
 
@@ -17,12 +17,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems, timing
+from service import problems, requestid, timing
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'",
 }
@@ -50,7 +51,9 @@ class Edge:
         except ClientDisconnect:
             pass  # nobody is left to answer
         except Exception:
-            problems.log.exception("unexpected error at %s %s", response.method, scope["path"])
+            problems.log.exception(
+                "unexpected error at %s %s (request %s)", response.method, scope["path"], requestid.current()
+            )
             if response.started:
                 raise  # half an answer is out: all that is left is to break the connection
             await response.replace(problems.internal(instance=scope["path"]), {})
@@ -76,7 +79,7 @@ class _Response:
             status = message["status"]
             if status >= 400 and not headers.get("content-type", "").startswith(problems.MEDIA_TYPE):
                 self._replaced = True
-                kept = {name: headers[name] for name in ("allow", "content-range") if name in headers}
+                kept = {name: value for name, value in headers.items() if name.startswith(_KEPT)}
                 found = problems.from_status(
                     status, _REASONS.get(status, HTTPStatus(status).phrase), instance=self._scope["path"]
                 )
@@ -101,6 +104,8 @@ class _Response:
         await response(self._scope, self._receive, self._send)
 
 
+# Headers of a replaced answer that still hold for the problem.
+_KEPT: Final = ("allow", "content-range", "access-control-", "vary")
 _REASONS: Final[Mapping[int, str]] = {
     400: "A header of the request cannot be understood; a Range is written bytes=FIRST-LAST.",
     416: "The range begins after the end of the file; Content-Range says how long the file is.",

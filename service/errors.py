@@ -15,6 +15,14 @@
         TooManyFiles         one request holds more files than the service takes
         AudioTooCostly       decoding an upload needs more memory or time than a recording may
         AudioMissing         the clip is known, but its file is no longer where it was
+        AccessRefused        who asks may not, or not now; `headers` are those of the answer
+          KeyMissing         the route needs a key, and none was sent
+          KeyUnknown         the key is none that the service knows
+          KeyInsufficient    the key lacks the scope that the route needs
+          HostRefused        the service is not reached under that name
+          OriginRefused      a web page of somebody else's may not change anything here
+          RateLimited        the caller sent too many requests in a time
+          ConcurrencyLimited too many requests of the caller are being answered already
 
 The messages of all of these may leave the service; those of libraries and bundles name paths and may not.
 """
@@ -22,6 +30,7 @@ The messages of all of these may leave the service; those of libraries and bundl
 # The names follow the working vocabulary ("TooManyFiles"); the suffix would add nothing.
 # ruff: noqa: N818
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from encoders.errors import EmotionRankError, InputError
@@ -112,3 +121,61 @@ class AudioMissing(InputError):
     """The clip is known, but its audio is no longer where it was when it was added."""
 
     code: ClassVar[str] = "audio-missing"
+
+
+class AccessRefused(InputError):
+    """Who asks may not, or not now. `headers` belong to the answer."""
+
+    code: ClassVar[str] = "access-refused"
+
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = dict(headers or {})
+
+
+class KeyMissing(AccessRefused):
+    """The route needs a key, and none was sent."""
+
+    code: ClassVar[str] = "key-missing"
+
+
+class KeyUnknown(AccessRefused):
+    """The key is none that the service knows."""
+
+    code: ClassVar[str] = "key-unknown"
+
+
+class KeyInsufficient(AccessRefused):
+    """The key lacks the scope that the route needs."""
+
+    code: ClassVar[str] = "key-insufficient"
+
+
+class HostRefused(AccessRefused):
+    """The service is not reached under the name that the request gives it."""
+
+    code: ClassVar[str] = "host-refused"
+
+
+class OriginRefused(AccessRefused):
+    """A web page of somebody else's may not change anything here."""
+
+    code: ClassVar[str] = "origin-refused"
+
+
+class RateLimited(AccessRefused):
+    """The caller sent too many requests in a time; the next is taken in `retry_after` seconds."""
+
+    code: ClassVar[str] = "rate-limited"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, {"Retry-After": str(retry_after)})
+
+
+class ConcurrencyLimited(AccessRefused):
+    """Too many requests of the caller are being answered already; `retry_after` is a guess, in seconds."""
+
+    code: ClassVar[str] = "concurrency-limited"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, {"Retry-After": str(retry_after)})

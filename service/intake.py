@@ -22,7 +22,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service import callers, strictjson
+from service import callers, requestlog, strictjson
 from service.engine import Engine
 from service.errors import (
     BodyMalformed,
@@ -62,12 +62,14 @@ class GuardedRoute(APIRoute):
                 engine.quick.refuse_if_full()
                 strict = _StrictRequest(request, MAX_JSON_BYTES)
                 await _read_json(strict)
+                requestlog.note_json(await strict.json())
                 with callers.known(strict.receive):
                     return await handle(strict)
             engine.audio.refuse_if_full()
             strict = _StrictRequest(request, engine.settings.max_upload_bytes)
             form = await _read_form(strict)
             try:
+                requestlog.note_form(form)
                 fields = self.dependant.body_params
                 _refuse_unknown("form field", form, [p.alias for p in fields])
                 _expect_files(form, [p.alias for p in fields if isinstance(p.field_info, params.File)])

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from encoders.errors import EmotionRankError, InputError
+from service import requestid
 from service.errors import Overloaded, RequestInvalid, ServiceError
 
 log = logging.getLogger("emotionrank.service")
@@ -40,6 +41,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     # the request
     "body-malformed": Kind(400, "The body is not well-formed"),
     "bad-request": Kind(400, "The request cannot be understood"),
+    "key-missing": Kind(401, "A key is needed"),
+    "key-unknown": Kind(401, "The key is not known"),
+    "key-insufficient": Kind(403, "The key may not do this"),
+    "host-refused": Kind(403, "The service has another name"),
+    "origin-refused": Kind(403, "The web page may not do this"),
+    "rate-limited": Kind(429, "Too many requests in a time"),
+    "concurrency-limited": Kind(429, "Too many requests at once"),
     "route-not-found": Kind(404, "No such route"),
     "method-not-allowed": Kind(405, "The route has no such method"),
     "media-type-unsupported": Kind(415, "The body has the wrong content type"),
@@ -131,6 +139,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened, and what to do about it.")
     instance: str | None = Field(None, description="The path of the request.")
     errors: list[Fault] | None = Field(None, description="For request-invalid: every fault that was found.")
+    request_id: str | None = Field(None, description="The request's id: also its X-Request-Id, and in the log.")
 
 
 def problem(code: str, detail: str, *, instance: str | None = None, errors: Sequence[Fault] | None = None) -> Problem:
@@ -143,6 +152,7 @@ def problem(code: str, detail: str, *, instance: str | None = None, errors: Sequ
         detail=detail,
         instance=instance,
         errors=list(errors) if errors is not None else None,
+        request_id=None,
     )
 
 
@@ -177,9 +187,13 @@ def from_status(status: int, detail: str, *, instance: str | None = None) -> Pro
 def respond(
     found: Problem, headers: Mapping[str, str] | None = None, extra: Mapping[str, Any] | None = None
 ) -> JSONResponse:
-    """Answer with a problem; `extra` are extension members beside the standard ones."""
+    """Answer with a problem, and the request's id; `extra` are extension members beside the standard ones."""
+    sent = dict(headers or {})
+    if request_id := requestid.current():
+        found = found.model_copy(update={"request_id": request_id})
+        sent[requestid.HEADER] = request_id
     content = found.model_dump(mode="json", exclude_none=True) | dict(extra or {})
-    return JSONResponse(content, status_code=found.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return JSONResponse(content, status_code=found.status, headers=sent, media_type=MEDIA_TYPE)
 
 
 def faults_of(error: RequestValidationError) -> list[Fault]:
@@ -264,6 +278,15 @@ def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
         }
         for status, grouped in sorted(by_status.items())
     }
+
+
+def add_documented(responses: dict[str, Any], *codes: str) -> None:
+    """Describe further problems among the responses of an operation of an OpenAPI document."""
+    for status, added in documented(*codes).items():
+        there = responses.setdefault(str(status), added)
+        examples = there["content"][MEDIA_TYPE]["examples"]
+        examples.update(added["content"][MEDIA_TYPE]["examples"])
+        there["description"] = "; ".join(KINDS[code].title for code in examples)
 
 
 def schemas() -> dict[str, Any]:

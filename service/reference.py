@@ -67,6 +67,8 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
     yield f"<h2>{escape(operation['summary'])}</h2>\n"
     yield f'<p><code><span class="method">{method.upper()}</span> {escape(path)}</code></p>\n'
     yield _paragraphs(operation.get("description", ""))
+    if scopes := [scope for either in operation.get("security", ()) for named in either.values() for scope in named]:
+        yield f"<p>Needs a key with the scope {' or '.join(f'<code>{escape(scope)}</code>' for scope in scopes)}.</p>\n"
     if parameters := operation.get("parameters"):
         yield "<h3>Parameters</h3>\n"
         yield _table((p["name"], p["schema"], p.get("required"), p.get("description")) for p in parameters)

@@ -4,16 +4,21 @@ A setting is, strongest first: a flag of the command line (`--max-upload-mb 10`)
 (`EMOTIONRANK_MAX_UPLOAD_MB=10`), the default. `docs/settings.md` lists them; a test fails when it misses one.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsInvalid
 
 PREFIX: Final = "EMOTIONRANK_"
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
+# As browsers write it: small letters, the port only where it is not the scheme's own.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def _cores() -> int:
@@ -79,11 +84,80 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds that decoding one upload may take, and a tenth of a second more for each second of sound.",
     )
+    keys: str | None = Field(
+        default=None,
+        description="API keys, as the lines that `emotionrank keys new` prints, separated by spaces or commas. Where "
+        "there is a key, every caller needs one.",
+    )
+    keys_file: Path | None = Field(
+        default=None, description="File with such lines, one a line; it is looked at again when it changes."
+    )
+    open_access: bool = Field(
+        default=False,
+        description="Listen on an address that other machines can reach although there are no keys: whoever reaches it "
+        "may read, add and delete.",
+    )
+    hosts: str | None = Field(
+        default=None,
+        description="Names under which a service without keys is reached, besides localhost and IP addresses, "
+        "separated by commas.",
+    )
+    cors: str | None = Field(
+        default=None,
+        description="Origins of web pages elsewhere that may use the service, such as https://app.example, separated "
+        "by commas; * (any) needs keys.",
+    )
+    rate_limit: str | None = Field(
+        default=None,
+        description="Most requests of one caller (a key, or an address without one) in a time, such as 600/minute, "
+        "10/second or 5000/hour.",
+    )
+    concurrency_limit: int | None = Field(
+        default=None, ge=1, le=100_000, description="Most requests of one caller that are answered at the same time."
+    )
+    access_log: bool = Field(
+        default=False,
+        description="Write a line of JSON for every request to standard error, and warnings and errors in that form.",
+    )
+    log_content: bool = Field(
+        default=False,
+        description="Also log what was asked: query strings, prompts, names of files. They can be private.",
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, value: str | None) -> str | None:
+        for name in _split(value):
+            if not _HOST_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name such as speech.example (without a scheme, a port or a path)")
+        return value
+
+    @field_validator("cors")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in _split(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin such as https://app.example (without a path)")
+        return value
+
+    @property
+    def host_names(self) -> list[str]:
+        """`hosts`, one by one."""
+        return _split(self.hosts)
+
+    @property
+    def cors_origins(self) -> list[str]:
+        """`cors`, one by one."""
+        return _split(self.cors)
 
     @property
     def max_upload_bytes(self) -> int:
         """`max_upload_mb` in bytes."""
         return int(self.max_upload_mb * 1024 * 1024)
+
+
+def _split(text: str | None) -> list[str]:
+    return [part for part in re.split(r"[\s,]+", text or "") if part]
 
 
 def load_settings(**flags: object) -> Settings:

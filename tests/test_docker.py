@@ -16,6 +16,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from service.access import Guard, guard
+from service.errors import SettingsInvalid
+from service.keys import new_key
+from service.settings import PREFIX, Settings, load_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
@@ -137,6 +142,38 @@ def test_only_this_machine_reaches_the_published_port() -> None:
     assert all(published.startswith("127.0.0.1:") for published in service()["ports"])
 
 
+def guard_of(variables: dict[str, str]) -> Guard:
+    """Ask the service's own rule what it makes of the image's environment and these variables."""
+    values = {**environment(), **variables}
+    settings = {name.removeprefix(PREFIX).lower(): value for name, value in values.items() if name.startswith(PREFIX)}
+    return guard(load_settings(**{name: value for name, value in settings.items() if value}))
+
+
+def composed(**given: str) -> dict[str, str]:
+    """Return the environment that compose gives the service when these variables are set."""
+
+    def value(found: re.Match[str]) -> str:
+        return given.get(found["name"]) or found["default"]
+
+    pattern = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
+    return {name: pattern.sub(value, text) for name, text in service()["environment"].items()}
+
+
+def test_the_image_alone_is_served_only_with_keys_or_when_told_otherwise() -> None:
+    with pytest.raises(SettingsInvalid, match="EMOTIONRANK_OPEN_ACCESS"):
+        guard_of({})
+    assert guard_of({"EMOTIONRANK_OPEN_ACCESS": "true"}).keyring is None
+    assert guard_of({"EMOTIONRANK_KEYS": new_key("alice", ["read"])[1].line()}).keyring is not None
+
+
+def test_compose_starts_without_keys_and_asks_for_them_as_soon_as_there_is_one() -> None:
+    without = guard_of(composed())
+    assert without.keyring is None
+    assert without.origins.hosts >= {"emotionrank"}
+    line = new_key("alice", ["read"])[1].line()
+    assert guard_of(composed(EMOTIONRANK_KEYS=line)).keyring is not None
+
+
 def test_the_library_is_a_volume() -> None:
     library = environment()["EMOTIONRANK_LIBRARY"]
     assert only("VOLUME") == library
@@ -144,9 +181,7 @@ def test_the_library_is_a_volume() -> None:
 
 
 def test_every_variable_is_a_setting_of_the_service() -> None:
-    from service.settings import PREFIX, Settings
-
-    names = {name for name in environment() if name.startswith(PREFIX)}
+    names = {name for name in (*environment(), *service()["environment"]) if name.startswith(PREFIX)}
     assert {name.removeprefix(PREFIX).lower() for name in names} <= set(Settings.model_fields)
 
 

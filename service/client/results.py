@@ -30,6 +30,7 @@ class Problem:
     detail: str
     instance: str | None = None
     errors: tuple[Fault, ...] | None = None
+    request_id: str | None = None
 
     @property
     def code(self) -> str:

@@ -15,6 +15,7 @@ from service import adding, examples, strictjson
 from service.engine import Engine
 from service.errors import AudioMissing
 from service.mediatypes import UNKNOWN, Container
+from service.needs import READ, WRITE, needs
 from service.problems import Problem, documented
 from service.queries import read_shift
 from service.routes.context import (
@@ -54,6 +55,7 @@ ClipId = Annotated[str, Path(min_length=1, max_length=64, description="The clip'
     "/clips",
     operation_id="add_clips",
     summary="Add recordings",
+    openapi_extra=needs(WRITE),
     status_code=201,
     response_model=AddResponse,
     response_description="Every file was added.",
@@ -123,6 +125,7 @@ async def add_clips(
     "/clips",
     operation_id="list_clips",
     summary="List the clips",
+    openapi_extra=needs(READ),
     response_description="One page of clips.",
     responses=documented("request-invalid", "filter-invalid", *FOR_LIBRARY),
 )
@@ -153,6 +156,7 @@ async def list_clips(
     "/clips/{clip_id}",
     operation_id="get_clip",
     summary="Look at a clip",
+    openapi_extra=needs(READ),
     response_description="The clip.",
     responses=documented("request-invalid", "clip-not-found", *FOR_LIBRARY),
 )
@@ -165,6 +169,7 @@ async def get_clip(request: Request, engine: TheEngine, clip_id: ClipId) -> Clip
     "/clips/{clip_id}",
     operation_id="delete_clip",
     summary="Delete a clip",
+    openapi_extra=needs(WRITE),
     status_code=204,
     response_description="It is gone.",
     responses=documented("request-invalid", "clip-not-found", *FOR_WRITING),
@@ -178,6 +183,7 @@ async def delete_clip(engine: TheEngine, clip_id: ClipId) -> None:
     "/clips/{clip_id}/audio",
     operation_id="get_clip_audio",
     summary="Listen to a clip",
+    openapi_extra=needs(READ),
     response_class=FileResponse,
     response_description="The file as it was added.",
     responses={
@@ -213,6 +219,7 @@ async def get_clip_audio(engine: TheEngine, clip_id: ClipId) -> FileResponse:
     "/clips/{clip_id}/similar",
     operation_id="similar_clips",
     summary="Find clips that feel alike",
+    openapi_extra=needs(READ),
     response_description="The hits, best first.",
     responses=documented("request-invalid", "clip-not-found", "filter-invalid", "query-invalid", *FOR_LIBRARY),
 )

@@ -8,6 +8,7 @@ from index.describe import Description, describe
 from service import timing
 from service.descriptions import DescribeResponse
 from service.engine import Engine
+from service.needs import READ, needs
 from service.problems import documented
 from service.queries import Prompt
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
@@ -21,6 +22,7 @@ routes = router("describe")
     "/describe",
     operation_id="describe",
     summary="Say how a recording feels",
+    openapi_extra=needs(READ),
     response_description="The recording in words and numbers.",
     responses=documented(*FOR_FORMS, *FOR_AUDIO, "prompt-invalid", "overloaded"),
 )

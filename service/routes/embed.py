@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from encoders.affect import Affect
 from service import timing
 from service.engine import Engine
+from service.needs import READ, needs
 from service.problems import Problem, documented
 from service.routes.context import FOR_AUDIO, FOR_FORMS, FOR_JSON, ManyFiles, TheEngine, router
 from service.routes.files import all_failed, uploads_of, work_on_each
@@ -27,6 +28,7 @@ routes = router("embed")
     "/embed/text",
     operation_id="embed_text",
     summary="Embed prompts",
+    openapi_extra=needs(READ),
     response_description="One embedding a prompt, in the order given.",
     responses=documented(*FOR_JSON, "prompt-invalid", "overloaded"),
 )
@@ -49,6 +51,7 @@ async def embed_text(wanted: EmbedTextRequest, engine: TheEngine) -> EmbedTextRe
     "/embed/audio",
     operation_id="embed_audio",
     summary="Embed recordings",
+    openapi_extra=needs(READ),
     response_model=EmbedAudioResponse,
     response_description="One result a file, in the order in which they were sent.",
     responses=documented(*FOR_FORMS, *FOR_AUDIO, "too-many-files", "overloaded"),

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from fastapi import Query
 
 from index import hints
+from service.needs import READ, needs
 from service.problems import documented
 from service.routes.context import FOR_LIBRARY, FilterQuery, TheEngine, filter_of, router
 from service.schemas import FacetOut, FacetsResponse
@@ -19,6 +20,7 @@ routes = router("facets")
     "/facets",
     operation_id="facets",
     summary="Count the clips by field",
+    openapi_extra=needs(READ),
     response_description="A facet for each field.",
     responses=documented("request-invalid", "filter-invalid", "query-invalid", *FOR_LIBRARY),
 )

@@ -8,6 +8,7 @@ from prometheus_client.exposition import choose_encoder
 
 from service import problems, summary
 from service.intake import GuardedRoute
+from service.needs import METRICS, needs
 from service.routes.context import TheEngine
 
 routes = APIRouter(prefix="/metrics", tags=["system"], route_class=GuardedRoute)
@@ -19,6 +20,7 @@ _TEXT: Final[dict[str, Any]] = {"schema": {"type": "string"}}
     "",
     operation_id="metrics",
     summary="Metrics for Prometheus",
+    openapi_extra=needs(METRICS),
     response_class=PlainTextResponse,
     response_description="In Prometheus' text format, or as OpenMetrics where the caller asks for it.",
     responses={200: {"content": {"application/openmetrics-text": _TEXT}}, **problems.documented("request-invalid")},
@@ -34,6 +36,7 @@ async def metrics(request: Request, engine: TheEngine) -> Response:
     "/summary",
     operation_id="metrics_summary",
     summary="Metrics for people",
+    openapi_extra=needs(METRICS),
     response_class=PlainTextResponse,
     response_description="Some tables.",
     responses=problems.documented("request-invalid"),

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Form, Request
 
 from index import filters, query
+from service.needs import READ, needs
 from service.problems import documented
 from service.queries import MAX_OFFSET, MAX_WEIGHT, SearchRequest, parts_of, read_parts, read_shift, shift_of
 from service.routes.context import (
@@ -30,6 +31,7 @@ routes = router("search")
     "/search",
     operation_id="search",
     summary="Search with words, clips or vectors",
+    openapi_extra=needs(READ),
     response_description="The hits, best first.",
     responses=documented(
         *FOR_JSON,
@@ -67,6 +69,7 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
     "/search/audio",
     operation_id="search_audio",
     summary="Search with a recording",
+    openapi_extra=needs(READ),
     response_description="The hits, best first.",
     responses=documented(
         *FOR_FORMS,

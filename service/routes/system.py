@@ -17,6 +17,7 @@ from service import problems, reference
 from service.engine import Engine
 from service.errors import NotReady, Overloaded
 from service.intake import MAX_JSON_BYTES, GuardedRoute
+from service.needs import OPEN, READ, needs
 from service.queries import MAX_K, MAX_PARTS
 from service.routes.context import FOR_LIBRARY, TheEngine
 from service.schemas import (
@@ -40,6 +41,7 @@ _READY_WITHIN: Final = 10.0  # seconds
     "/v1/info",
     operation_id="info",
     summary="What runs here",
+    openapi_extra=needs(READ),
     response_description="The bundle, the library and the limits.",
     responses=problems.documented("request-invalid", *FOR_LIBRARY),
 )
@@ -92,6 +94,7 @@ async def info(request: Request, engine: TheEngine) -> InfoResponse:
     "/healthz",
     operation_id="healthz",
     summary="Whether the process runs",
+    openapi_extra=needs(OPEN),
     response_description="It does.",
     responses=problems.documented("request-invalid"),
 )
@@ -104,6 +107,7 @@ async def healthz() -> HealthResponse:
     "/readyz",
     operation_id="readyz",
     summary="Whether it can search",
+    openapi_extra=needs(OPEN),
     response_description="It can.",
     responses=problems.documented("request-invalid", "not-ready", *FOR_LIBRARY),
 )
@@ -131,19 +135,19 @@ def _try(engine: Engine) -> int:
     return engine.store.count().clips
 
 
-@routes.get("/", include_in_schema=False)
+@routes.get("/", include_in_schema=False, openapi_extra=needs(OPEN))
 async def home() -> FileResponse:
     """Return the page that says what this is."""
     return FileResponse(WEB / "index.html")
 
 
-@routes.get("/style.css", include_in_schema=False)
+@routes.get("/style.css", include_in_schema=False, openapi_extra=needs(OPEN))
 async def style() -> FileResponse:
     """Return the pages' style sheet."""
     return FileResponse(WEB / "style.css")
 
 
-@routes.get("/docs", include_in_schema=False)
+@routes.get("/docs", include_in_schema=False, openapi_extra=needs(OPEN))
 async def docs(request: Request) -> HTMLResponse:
     """Return the reference, drawn from the OpenAPI document; it loads nothing from elsewhere."""
     return HTMLResponse(reference.page(request.app.openapi()))

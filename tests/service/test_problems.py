@@ -32,6 +32,7 @@ NOT_OVER_HTTP = {
     "output-error",
     "service-error",
     "settings-invalid",
+    "access-refused",
 }
 
 

@@ -158,7 +158,7 @@ def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_sent(
     small = serve_own(max_upload_mb=1)
     with socket.create_connection((small.base_url.host, small.base_url.port or 0), timeout=5) as raw:
         raw.sendall(
-            b"POST /v1/describe HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=X\r\n"
+            b"POST /v1/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=X\r\n"
             b"Content-Length: 99999999\r\n\r\n--X"
         )
         assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
@@ -168,7 +168,7 @@ def test_the_limit_of_a_chunked_upload_holds_before_its_end(serve_own: Callable[
     small = serve_own(max_upload_mb=1)
     with socket.create_connection((small.base_url.host, small.base_url.port or 0), timeout=5) as raw:
         raw.sendall(
-            b"POST /v1/describe HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=X\r\n"
+            b"POST /v1/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=X\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         head = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
@@ -182,7 +182,7 @@ def test_the_limit_of_a_chunked_upload_holds_before_its_end(serve_own: Callable[
 def test_a_client_that_hangs_up_does_no_harm(own: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_connection((own.base_url.host, own.base_url.port or 0), timeout=5) as raw:
         raw.sendall(
-            b"POST /v1/describe HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=X\r\n"
+            b"POST /v1/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=X\r\n"
             b"Content-Length: 5000\r\n\r\n--X\r\n"
         )
     assert own.get("/healthz").status_code == 200
