@@ -2,7 +2,7 @@
 
 A clip's id comes from its content, so two uploads of one file are one clip: whoever holds the clip's lock works,
 whoever waited finds it there. The audio is kept before the record is written: a crash in between leaves a file
-that the next upload of the same content overwrites, and never a record without its audio.
+without a record, which the next start removes, and never a record without its audio.
 """
 
 import threading
@@ -58,21 +58,25 @@ def add(
             return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
         with timing.stage("encode"), decoders.sound(upload) as sound:
             segments, duration = encode_clip(encoder, sound, name=upload.name, max_duration=max_duration)
-        kept = folder.keep(upload, identity)
-        clip = NewClip(sha256, upload.name, str(kept), duration, metadata)
-        try:
-            return Added("added", store.add(clip, segments))
-        except BaseException:
-            if not store.has([identity]):
-                folder.remove(str(kept))
-            raise
+        with folder.pending(identity):
+            kept = folder.keep(upload, identity)
+            clip = NewClip(sha256, upload.name, str(kept), duration, metadata)
+            try:
+                return Added("added", store.add(clip, segments))
+            except BaseException:
+                if not store.has([identity]):
+                    folder.remove(str(kept))
+                raise
 
 
 def delete(identity: str, store: Store, folder: AudioFolder | None) -> None:
     """Delete a clip, and its audio if it was uploaded. Raises `ClipNotFound`."""
     with _lock(identity):
-        store.delete(identity)
-        if folder is not None:
+        if folder is None or not store.has([identity]):
+            store.delete(identity)
+            return
+        with folder.pending(identity):
+            store.delete(identity)
             folder.discard(identity)
 
 

@@ -71,6 +71,8 @@ def open_engine(
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
         store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
         folder = _audio_folder(settings.library, settings.audio)
+        if folder is not None:
+            folder.recover(store.has)
         texts = Texts(encoder, settings.prompt_cache, metrics)
         stack.callback(texts.close)
         quick = Lane("quick", settings.threads, settings.queue, _QUICK_PAUSE)
@@ -86,5 +88,5 @@ def open_engine(
 
 def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:
     if audio is not None:
-        return AudioFolder(audio)
+        return AudioFolder(audio, owner=str(library))
     return None if is_remote(library) else AudioFolder(Path(library) / "audio")

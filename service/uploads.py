@@ -3,16 +3,19 @@
 While a request runs, its files lie in temporary files without a name (`service.intake`): however it ends, even
 with the process killed, nothing of them stays. Audio of clips that were added is kept in the library's audio
 folder as `<clip id>.<suffix>`: the id comes from the content and the suffix from the sniffed container, so no
-name that a caller sends ever becomes part of a path.
+name that a caller sends ever becomes part of a path. What a killed process left there is removed at the next start:
+files half written, and audio whose record was never written (or is deleted).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 import unicodedata
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
@@ -25,6 +28,7 @@ from service.mediatypes import HEAD_BYTES, UNKNOWN, Container, sniff
 MAX_NAME_CHARS: Final = 255
 _CHUNK: Final = 1024 * 1024
 _PARTIAL: Final = ".partial-"
+_PENDING: Final = ".pending-"
 # A partial file of a process that was killed; no copy takes this long.
 _STALE_SECONDS: Final = 3600
 
@@ -63,10 +67,14 @@ def base_name(name: str | None) -> str:
 
 
 class AudioFolder:
-    """The folder of kept audio. Files appear in it whole or not at all; other files are never touched."""
+    """The folder of kept audio. Files appear in it whole or not at all; other files are never touched.
 
-    def __init__(self, path: Path) -> None:
+    `owner` names the library where the folder may be that of several.
+    """
+
+    def __init__(self, path: Path, owner: str = "") -> None:
         self.path = path.absolute()
+        self._owner = owner.encode()
         self._sweep()
 
     def keep(self, upload: Upload, clip_id: str) -> Path:
@@ -93,6 +101,39 @@ class AudioFolder:
         except OSError as error:
             raise StorageFull(f"{upload.name}: the audio could not be stored: {error.strerror}") from error
         return target
+
+    @contextmanager
+    def pending(self, clip_id: str) -> Iterator[None]:
+        """Mark that a clip's audio and its record are not in step until the block ends, for `recover`."""
+        marker = self.path / f"{_PENDING}{clip_id}"
+        handle = -1
+        with suppress(OSError):  # where no marker can be written, no audio can be kept: `keep` says so
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            os.pwrite(handle, self._owner, 0)
+        try:
+            yield
+        finally:
+            if handle >= 0:
+                with suppress(OSError):
+                    marker.unlink(missing_ok=True)
+                os.close(handle)
+
+    def recover(self, has: Callable[[list[str]], set[str]]) -> None:
+        """Remove audio that was kept by a process which was killed before its record was written.
+
+        `has` tells which of some ids the library has. What a living process is at is left alone.
+        """
+        for marker in self.path.glob(f"{_PENDING}*"):
+            with suppress(OSError), marker.open("rb") as file:
+                if file.read() != self._owner:
+                    continue
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is held as long as somebody works on the clip
+                identity = marker.name.removeprefix(_PENDING)
+                if not has([identity]):
+                    self.discard(identity)
+                marker.unlink(missing_ok=True)
 
     def holds(self, path: str) -> bool:
         """Tell whether a clip's path lies directly in this folder, so that the file is ours to remove."""

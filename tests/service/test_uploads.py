@@ -3,6 +3,8 @@
 import asyncio
 import io
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -139,3 +141,40 @@ def test_work_runs_on_the_lanes_own_threads() -> None:
         assert all(thread.name.startswith("emotionrank-test") for thread in ran_on)
 
     asyncio.run(scenario())
+
+
+_CRASH = """
+import io, os, signal, sys
+from pathlib import Path
+from service.uploads import AudioFolder, Upload
+
+folder = AudioFolder(Path(sys.argv[1]), owner="mine")
+for identity in ("0" * 16, "1" * 16):
+    with folder.pending(identity):
+        folder.keep(Upload("x", io.BytesIO(b"OggS")), identity)
+with folder.pending("2" * 16):
+    folder.keep(Upload("x", io.BytesIO(b"OggS")), "2" * 16)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_audio_whose_record_was_never_written_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    def kept() -> set[str]:
+        return {file.name for file in tmp_path.iterdir()}
+
+    subprocess.run([sys.executable, "-c", _CRASH, tmp_path], check=False)
+    (tmp_path / "3333333333333333.ogg").write_bytes(b"of nobody, but nobody died over it")
+    assert "2222222222222222.ogg" in kept()
+    before = kept()
+    AudioFolder(tmp_path, owner="another library").recover(lambda ids: set())
+    assert kept() == before
+    folder = AudioFolder(tmp_path, owner="mine")
+    with folder.pending("0" * 16):  # a living process is at it
+        folder.recover(lambda ids: set())
+    assert kept() == {f"{digit * 16}.ogg" for digit in "013"}
+
+
+def test_audio_whose_record_was_written_before_a_crash_stays(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _CRASH, tmp_path], check=False)
+    AudioFolder(tmp_path, owner="mine").recover(lambda ids: set(ids))
+    assert {file.name for file in tmp_path.iterdir()} == {f"{digit * 16}.ogg" for digit in "012"}
