@@ -1,0 +1,165 @@
+"""Load for an HTTP service: requests over kept connections, as fast as they are answered or at a given rate.
+
+Written for as little work a request as Python allows, since it shares the cores with the service that it measures: one
+protocol object a connection, requests as ready bytes, of the answer only its status and length. A machine with cores to
+spare can use wrk or hey instead (`docs/benchmarks.md`).
+
+- `closed`: each of so many callers asks again as soon as it is answered.
+- `opened`: requests come at random times (a Poisson process) at a mean rate, whatever became of the ones before. An
+  answer's time counts from when its request was due: waiting for a slow service is not left out.
+"""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+REFUSED: Final = 429
+
+_STATUS: Final = re.compile(rb"HTTP/1\.1 (\d+)")
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Seconds of every answer, by status; `late`, by how much requests were sent after they were due."""
+
+    seconds: float = 0.0
+    answers: dict[int, list[float]] = field(default_factory=dict)
+    late: list[float] = field(default_factory=list)
+
+    def add(self, status: int, took: float) -> None:
+        """Note one answer."""
+        self.answers.setdefault(status, []).append(took)
+
+    def count(self, status: int) -> int:
+        """How many answers had that status."""
+        return len(self.answers.get(status, ()))
+
+    def milliseconds(self, status: int, percent: float) -> float:
+        """A percentile of the answers with that status; NaN where there is none."""
+        taken = self.answers.get(status)
+        return 1000 * float(np.percentile(taken, percent)) if taken else float("nan")
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, with one request under way at most."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._held = bytearray()
+        self._answer: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def ask(self, request: bytes) -> asyncio.Future[int]:
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        end = self._held.find(b"\r\n\r\n")
+        if end < 0 or self._answer is None:
+            return
+        head = bytes(self._held[:end])
+        status, length = _STATUS.match(head), _LENGTH.search(head)
+        if status is None or length is None:
+            self._answer.set_exception(ValueError(f"an answer without status or length: {head!r}"))
+        elif len(self._held) >= end + 4 + int(length[1]):
+            self._held.clear()
+            self._answer.set_result(int(status[1]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("the service hung up"))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def request(path: str, media_type: str, body: bytes) -> bytes:
+    """Write out a POST."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def closed(port: int, requests: Iterator[bytes], callers: int, seconds: float) -> Outcome:
+    """Ask with that many callers for so long."""
+    outcome = Outcome()
+
+    async def call(until: float) -> None:
+        connection = await _connected(port)
+        while (began := time.perf_counter()) < until:
+            outcome.add(await connection.ask(next(requests)), time.perf_counter() - began)
+        connection.close()
+
+    async def all_of_them() -> None:
+        began = time.perf_counter()
+        await asyncio.gather(*(call(began + seconds) for _ in range(callers)))
+        outcome.seconds = time.perf_counter() - began
+
+    asyncio.run(all_of_them())
+    return outcome
+
+
+def opened(port: int, requests: Iterator[bytes], rate: float, seconds: float, seed: int = 0) -> Outcome:
+    """Ask `rate` times a second for so long, then wait for the last answers."""
+    outcome = Outcome()
+    free: list[_Connection] = []
+
+    async def call(due: float) -> None:
+        connection = free.pop() if free else await _connected(port)
+        outcome.late.append(time.perf_counter() - due)
+        outcome.add(await connection.ask(next(requests)), time.perf_counter() - due)
+        free.append(connection)
+
+    async def all_of_them() -> None:
+        times = random.Random(seed)
+        began = due = time.perf_counter()
+        running: set[asyncio.Task[None]] = set()
+        while (due := due + times.expovariate(rate)) < began + seconds:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            running.add(asyncio.create_task(call(due)))
+        await asyncio.gather(*running)
+        outcome.seconds = time.perf_counter() - began
+        for connection in free:
+            connection.close()
+
+    asyncio.run(all_of_them())
+    return outcome
+
+
+def in_turn(port: int, requests: Iterator[bytes], inside: Callable[[], object], rounds: int) -> tuple[Outcome, Outcome]:
+    """Ask once, do the same inside this process, and so on; return both. What disturbs one disturbs the other."""
+    over_http, here = Outcome(), Outcome()
+
+    async def turns() -> None:
+        connection = await _connected(port)
+        for _ in range(rounds):
+            began = time.perf_counter()
+            status = await connection.ask(next(requests))
+            between = time.perf_counter()
+            inside()
+            over_http.add(status, between - began)
+            here.add(200, time.perf_counter() - between)
+        connection.close()
+
+    asyncio.run(turns())
+    return over_http, here
+
+
+async def _connected(port: int) -> _Connection:
+    _, connection = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
+    return connection
