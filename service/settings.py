@@ -60,7 +60,14 @@ class Settings(BaseSettings):
         default=32,
         ge=0,
         le=10_000,
-        description="Requests that may wait for a thread; the next one is answered 429 with Retry-After.",
+        description="Uploads that may wait for a thread; the next one is answered 429 with Retry-After.",
+    )
+    search_queue: int = Field(
+        default=10,
+        ge=0,
+        le=10_000,
+        description="Searches, prompts and reads of the library that may wait for a thread; the next one is answered "
+        "429 with Retry-After.",
     )
     prompt_cache: int = Field(
         default=4096,

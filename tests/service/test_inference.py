@@ -180,7 +180,7 @@ def test_a_prompt_whose_caller_hangs_up_while_it_waits_is_not_encoded(engine: En
 
 
 def test_a_full_quick_lane_refuses_before_the_body_is_read(open_own: OpenEngine) -> None:
-    engine = open_own(threads=1, queue=0)
+    engine = open_own(threads=1, search_queue=0)
     with running(create_app(engine.settings, engine=engine)) as client, busy(engine.quick):
         waiting = post(client, "/v1/search", client.build_request("POST", "/v1/search", json={"query": "calm"}))
         with closing(waiting):

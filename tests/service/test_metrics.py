@@ -119,7 +119,7 @@ def test_the_library_the_bundle_and_the_lanes_are_there(client: httpx.Client) ->
 
 
 def test_a_full_service_tells_its_queue(open_own: OpenEngine) -> None:
-    engine = open_own(threads=1, queue=2)
+    engine = open_own(threads=1, search_queue=2)
     hold = threading.Event()
     with running(create_app(engine.settings, engine=engine)) as client:
         scrape(client)
