@@ -102,10 +102,10 @@ class Access:
                 {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
             )
         if not needed & key.scopes:
-            wanted = " or ".join(scope for scope in SCOPES if scope in needed)
+            wanted = [scope for scope in SCOPES if scope in needed]
             raise KeyInsufficient(
-                f"the key {key.name!r} may {' and '.join(sorted(key.scopes))}; this route needs {wanted}.",
-                {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{wanted}"'},
+                f"the key {key.name!r} may {' and '.join(sorted(key.scopes))}; this route needs {' or '.join(wanted)}.",
+                {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{" ".join(wanted)}"'},
             )
 
 
