@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 
-from service import access, needs, problems, requestid, requestlog
+from service import access, needs, problems, requestid, requestlog, tracing
 from service.edge import Edge
 from service.engine import Engine, open_engine
 from service.needs import Rules
@@ -50,6 +50,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     cannot be used, and where a service without keys would be open to others (`service.access`).
     """
     guard = access.guard(settings)
+    traced = tracing.provider() if settings.tracing else None
     resources = [
         search.routes,
         describe.routes,
@@ -64,6 +65,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.enter_context(requestlog.written(settings.access_log))
+            if traced is not None:
+                stack.callback(traced.shutdown)
             opened = engine or stack.enter_context(open_engine(settings))
             app.state.engine = opened
             await stack.enter_async_context(opened.readings.published())
@@ -87,6 +90,8 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     app.add_middleware(Observe)
     app.add_middleware(RequestLog, lines=settings.access_log, content=settings.log_content)
     app.add_middleware(Edge)
+    if traced is not None:
+        tracing.install(app, traced)
     for resource in resources:
         app.include_router(resource)
     return app

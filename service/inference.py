@@ -102,7 +102,7 @@ class Lane:
 
         def work() -> T:
             if (spent := timing.current()) is not None:
-                spent.add("queue", time.perf_counter() - queued)
+                spent.add("queue", queued, time.perf_counter())
             return function(*args, **options)
 
         # With the caller's context: the request's timing and trace go on in the thread.

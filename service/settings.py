@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds that decoding one upload may take, and a tenth of a second more for each second of sound.",
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send traces with OpenTelemetry; its own OTEL_ variables say where to. Needs the extra `otel`.",
+    )
     keys: str | None = Field(
         default=None,
         description="API keys, as the lines that `emotionrank keys new` prints, separated by spaces or commas. Where "

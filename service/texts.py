@@ -137,8 +137,8 @@ class Texts:
             ended = time.perf_counter()
             for asked, texts in round_:
                 if asked.spent is not None:
-                    asked.spent.add("queue", began - asked.since)
-                    asked.spent.add("encode", ended - began)
+                    asked.spent.add("queue", asked.since, began)
+                    asked.spent.add("encode", began, ended)
                 asked.since = ended
                 asked.hand_out(texts, rows, failure)
             with self._lock:

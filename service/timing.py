@@ -20,15 +20,22 @@ from starlette.types import Scope
 
 Stage = Literal["queue", "decode", "encode", "search"]
 
+SPANS: Final = 200
+
 _KEY: Final = "emotionrank.timing"
 
 
 class Timing(dict[Stage, float]):
-    """Seconds by stage; `started` is when the request came in, on the clock of `time.perf_counter`."""
+    """Seconds by stage; `started` is when the request came in, on the clock of `time.perf_counter`.
+
+    `spans` are the first SPANS intervals (stage, from, to) in which they were spent, for whoever traces; they may lie
+    within each other.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.started = time.perf_counter()
+        self.spans: list[tuple[Stage, float, float]] = []
         self._inner = 0.0  # time of stages that have ended: what an outer stage must not count again
 
     @property
@@ -36,9 +43,9 @@ class Timing(dict[Stage, float]):
         """Seconds since the request came in."""
         return time.perf_counter() - self.started
 
-    def add(self, stage: Stage, seconds: float) -> None:
-        """Count time that was measured elsewhere: in a batch of several requests, for one."""
-        self[stage] = self.get(stage, 0.0) + seconds
+    def add(self, stage: Stage, began: float, ended: float) -> None:
+        """Count an interval that was measured elsewhere: in a batch of several requests, for one."""
+        self._count(stage, ended - began, began, ended)
 
     @contextmanager
     def measure(self, stage: Stage) -> Iterator[None]:
@@ -47,9 +54,14 @@ class Timing(dict[Stage, float]):
         try:
             yield
         finally:
-            took = time.perf_counter() - began
-            self.add(stage, took - (self._inner - before))
-            self._inner = before + took
+            ended = time.perf_counter()
+            self._count(stage, ended - began - (self._inner - before), began, ended)
+            self._inner = before + (ended - began)
+
+    def _count(self, stage: Stage, seconds: float, began: float, ended: float) -> None:
+        self[stage] = self.get(stage, 0.0) + seconds
+        if len(self.spans) < SPANS:
+            self.spans.append((stage, began, ended))
 
     def header(self) -> str:
         """Write it as the value of `Server-Timing`, in milliseconds, the stages in the order in which they ended."""
