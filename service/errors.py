@@ -9,6 +9,7 @@
         UploadsUnavailable   the service has no folder to keep uploads in
       InputError
         RequestInvalid       a query parameter or form field is unknown or malformed
+        BodyTooSlow          the body does not come, or only trickles in
         BodyMalformed        the body is not the JSON or the multipart form that it says it is
         MediaTypeUnsupported the body has another content type than the route reads
         UploadTooLarge       the body is larger than the service takes
@@ -85,6 +86,12 @@ class RequestInvalid(InputError):
         super().__init__(f"{where}: {message}")
         self.where = where
         self.reason = message
+
+
+class BodyTooSlow(InputError):
+    """The body does not come, or comes too slowly to be waited for."""
+
+    code: ClassVar[str] = "body-too-slow"
 
 
 class BodyMalformed(InputError):

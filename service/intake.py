@@ -6,11 +6,14 @@
 2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
 3. A body that nobody could work on is refused before it is read (429).
 4. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
-   declared or it comes in chunks. JSON may hold MAX_JSON_BYTES; a form what the settings allow.
+   declared or it comes in chunks; one that only trickles in is ended (408). JSON may hold MAX_JSON_BYTES; a form what
+   the settings allow.
 5. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
    with the request. A form field that the route does not know is refused (422).
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from difflib import get_close_matches
 from typing import Any, Final
@@ -26,6 +29,7 @@ from service import callers, requestlog, strictjson
 from service.engine import Engine
 from service.errors import (
     BodyMalformed,
+    BodyTooSlow,
     MediaTypeUnsupported,
     RequestInvalid,
     StorageFull,
@@ -33,6 +37,10 @@ from service.errors import (
 )
 
 MAX_JSON_BYTES: Final = 1024 * 1024
+# Seconds that a body may take, and bytes of it that are worth another second: a slow line is served, a caller who only
+# holds a connection open is not.
+PATIENCE: Final = 30.0
+SLOWEST: Final = 8 * 1024
 # Of one form field that is no file.
 MAX_FIELD_BYTES: Final = 64 * 1024
 # The form parser's own limit on parts; `max_files`, which is never above it, is checked with a clear message.
@@ -102,12 +110,25 @@ class _StrictRequest(Request):
         )
         declared = request.headers.get("content-length", "")
         received = 0
+        whole = False
+        began = time.monotonic()
 
         async def receive() -> Message:
-            nonlocal received
+            nonlocal received, whole
             if declared.isascii() and declared.isdigit() and int(declared) > limit:
                 raise too_large
-            message = await request.receive()
+            if whole:  # what comes now is that the caller hung up, at any time
+                return await request.receive()
+            patience = began + PATIENCE + received / SLOWEST - time.monotonic()
+            try:
+                async with asyncio.timeout(patience):  # what is there already is taken even when it is late
+                    message = await request.receive()
+            except TimeoutError:
+                raise BodyTooSlow(
+                    f"after {time.monotonic() - began:.0f} s, {received} bytes of the body had come. A body may take "
+                    f"{PATIENCE:g} s, and a second more for every {SLOWEST // 1024} KiB."
+                ) from None
+            whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > limit:
                 raise too_large

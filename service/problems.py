@@ -50,6 +50,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "concurrency-limited": Kind(429, "Too many requests at once"),
     "route-not-found": Kind(404, "No such route"),
     "method-not-allowed": Kind(405, "The route has no such method"),
+    "body-too-slow": Kind(408, "The body came too slowly"),
     "media-type-unsupported": Kind(415, "The body has the wrong content type"),
     "range-not-satisfiable": Kind(416, "The range lies outside the file"),
     "request-invalid": Kind(422, "The request does not fit its schema"),

@@ -15,7 +15,7 @@ from service.queries import MAX_K, MAX_OFFSET
 from service.schemas import Found
 
 # The problems that a route may answer, for `problems.documented`.
-FOR_JSON: Final = ("body-malformed", "media-type-unsupported", "upload-too-large", "request-invalid")
+FOR_JSON: Final = ("body-malformed", "body-too-slow", "media-type-unsupported", "upload-too-large", "request-invalid")
 FOR_FORMS: Final = (*FOR_JSON, "storage-full")
 FOR_AUDIO: Final = (
     "audio-empty",

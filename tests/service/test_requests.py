@@ -1,6 +1,7 @@
 """What every request passes: content types, sizes, well-formed bodies, known names, and errors as problems."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -177,6 +178,37 @@ def test_the_limit_of_a_chunked_upload_holds_before_its_end(serve_own: Callable[
         for _ in range(17):  # over 1 MiB; the last chunk of the body never comes
             raw.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_only_trickles_in_is_not_waited_for(own: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.intake.PATIENCE", 0.3)
+    for kind in (b"multipart/form-data; boundary=X", b"application/json"):
+        path = b"/v1/describe" if b"form" in kind else b"/v1/search"
+        with socket.create_connection((own.base_url.host, own.base_url.port or 0), timeout=20) as raw:
+            raw.sendall(
+                b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 5000\r\n\r\n--X"
+                % (path, kind)
+            )
+            answer = raw.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            while b"urn:emotionrank:problem:body-too-slow" not in answer:
+                piece = raw.recv(65_536)
+                assert piece, answer
+                answer += piece
+    assert own.post("/v1/search", json={"query": "calm"}).status_code == 200
+
+
+def test_a_body_that_comes_slowly_but_surely_is_taken(own: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.intake.PATIENCE", 0.2)
+    monkeypatch.setattr("service.intake.SLOWEST", 1)  # every byte is worth a second
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"query": "calm",'
+        time.sleep(0.5)
+        yield b'"k": 1}'
+
+    answer = own.post("/v1/search", content=pieces(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
 
 
 def test_a_client_that_hangs_up_does_no_harm(own: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
