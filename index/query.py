@@ -111,6 +111,12 @@ def texts(parts: Sequence[Part]) -> list[str]:
     return [part.text for part in parts if isinstance(part, TextPart)]
 
 
+def heard(part: AudioPart, encoder: Encoder) -> Vector:
+    """Return the unit vector of audio, for callers who encode it apart from the search. Raises an AudioError."""
+    limits = {} if part.max_duration is None else {"max_duration": part.max_duration}
+    return encoder.embed_clip(part.source, name=part.name, **limits)[0]
+
+
 def search(
     store: Store,
     encoder: Encoder,
@@ -192,8 +198,7 @@ def _vectors(
             case EmbeddingPart():
                 vectors.append(_given(part, number, encoder.bundle.info.embedding_dim))
             case AudioPart():
-                limits = {} if part.max_duration is None else {"max_duration": part.max_duration}
-                vectors.append(encoder.embed_clip(part.source, name=part.name, **limits)[0])
+                vectors.append(heard(part, encoder))
             case AffectPart():
                 place = _place(part, number)
                 vectors.append(bank.plane().at(place))

@@ -1,5 +1,6 @@
 """What the routes share: how they reach the engine, and how a body and its options are read."""
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
@@ -87,6 +88,15 @@ async def find(engine: Engine, asked: query.Query, lane: Lane) -> Found:
 
 
 def _find(engine: Engine, asked: query.Query, prompts: Vectors | None) -> Found:
+    if any(isinstance(part, query.AudioPart) for part in asked.parts):
+        with timing.stage("encode"):
+            asked = replace(asked, parts=[_encoded(engine, part) for part in asked.parts])
     with timing.stage("search"):
         hits = query.search(engine.store, engine.encoder, asked, engine.bank, prompts=prompts)
         return Found(hits, hints.of_filter(engine.store, asked.filter))
+
+
+def _encoded(engine: Engine, part: query.Part) -> query.Part:
+    if isinstance(part, query.AudioPart):
+        return query.EmbeddingPart(query.heard(part, engine.encoder), part.weight)
+    return part

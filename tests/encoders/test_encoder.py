@@ -75,6 +75,24 @@ def test_a_prompts_vector_does_not_depend_on_what_is_beside_it(encoder: Encoder)
         assert np.abs(alone.affect[0] - together.affect[row]).max() < 1e-4
 
 
+def test_a_short_prompt_is_not_encoded_as_long_as_the_longest(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    class Watched:
+        def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> object:
+            shapes.append(inputs["input_ids"].shape)
+            return real.run(names, inputs)
+
+    real = encoder._text
+    monkeypatch.setattr(encoder, "_text", Watched())
+    encoder.embed_prompts(["calm", "furious " * 100, "sad", "tense and loud"])
+    assert sum(rows for rows, _ in shapes) == 4
+    assert shapes[-1][0] == 1, "the long one is alone"
+    assert all(length < 16 for _, length in shapes[:-1])
+
+
 def test_space_around_a_prompt_does_not_matter(encoder: Encoder) -> None:
     encoded = encoder.embed_prompts(["a calm voice", "  a calm voice\n"])
     assert np.allclose(encoded.embedding[0], encoded.embedding[1], atol=1e-6)

@@ -25,6 +25,7 @@ from index.query import (
     Shift,
     TextPart,
     search,
+    texts,
     vector,
 )
 from tests import sounds
@@ -51,6 +52,19 @@ def test_one_text_is_its_embedding(encoder: Encoder, store: LocalStore) -> None:
     for weight in (1.0, 0.2, 7.0):
         assert vector([TextPart("an angry voice", weight)], encoder, store) == pytest.approx(expected, abs=1e-6)
     assert vector([TextPart("an angry voice", -1)], encoder, store) == pytest.approx(-expected, abs=1e-6)
+
+
+def test_prompts_that_were_embedded_elsewhere_are_taken_as_they_are(encoder: Encoder, store: LocalStore) -> None:
+    parts: list[Part] = [
+        TextPart("a calm voice"),
+        EmbeddingPart([1.0] * encoder.bundle.info.embedding_dim),
+        TextPart("sad", -0.5),
+    ]
+    elsewhere = encoder.embed_prompts(["furious", "delighted"]).embedding
+    assert texts(parts) == ["a calm voice", "sad"]
+    found = vector(parts, encoder, store, prompts=elsewhere)
+    same = vector([TextPart("furious"), ones, TextPart("delighted", -0.5)], encoder, store)
+    np.testing.assert_allclose(found, same, atol=1e-6)
 
 
 def test_parts_of_all_kinds_are_summed_by_weight(encoder: Encoder, store: LocalStore, tmp_path: Path) -> None:

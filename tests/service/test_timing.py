@@ -22,9 +22,13 @@ def test_a_search_tells_its_stages_and_they_do_not_exceed_the_whole(client: http
     assert sum(took for name, took in spent.items() if name != "total") <= spent["total"] + 0.1
 
 
-def test_a_described_recording_tells_of_its_encoding(client: httpx.Client, speech: Callable[..., bytes]) -> None:
-    spent = stages(client.post("/v1/describe", files={"file": ("a.wav", speech())}))
-    assert 0 < spent["encode"] <= spent["total"]
+@pytest.mark.parametrize(("path", "others"), [("/v1/describe", set()), ("/v1/search/audio", {"search"})])
+def test_a_recording_tells_of_its_decoding_and_encoding(
+    client: httpx.Client, speech: Callable[..., bytes], path: str, others: set[str]
+) -> None:
+    spent = stages(client.post(path, files={"file": ("a.wav", speech())}))
+    assert spent.keys() == {"queue", "decode", "encode", "total"} | others
+    assert 0 < spent["decode"] + spent["encode"] <= spent["total"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/style.css"])
