@@ -55,11 +55,8 @@ def test_one_text_is_its_embedding(encoder: Encoder, store: LocalStore) -> None:
 
 
 def test_prompts_that_were_embedded_elsewhere_are_taken_as_they_are(encoder: Encoder, store: LocalStore) -> None:
-    parts: list[Part] = [
-        TextPart("a calm voice"),
-        EmbeddingPart([1.0] * encoder.bundle.info.embedding_dim),
-        TextPart("sad", -0.5),
-    ]
+    ones = EmbeddingPart([1.0] * encoder.bundle.info.embedding_dim)
+    parts: list[Part] = [TextPart("a calm voice"), ones, TextPart("sad", -0.5)]
     elsewhere = encoder.embed_prompts(["furious", "delighted"]).embedding
     assert texts(parts) == ["a calm voice", "sad"]
     found = vector(parts, encoder, store, prompts=elsewhere)
