@@ -37,7 +37,7 @@ class Rate:
 
     def __str__(self) -> str:
         unit = next(name for name, seconds in _PERIODS.items() if seconds == self.period)
-        return f"{self.requests} a {unit}"
+        return f"{self.requests} {'an' if unit == 'hour' else 'a'} {unit}"
 
 
 def read_rate(text: str) -> Rate:

@@ -32,7 +32,8 @@ def taken(limits: Limits, caller: str = "alice") -> bool:
 def test_rates_are_read_and_nonsense_is_not() -> None:
     assert read_rate("600/minute") == Rate(600, 60)
     assert read_rate(" 10 / second ") == Rate(10, 1)
-    assert str(read_rate("5000/hour")) == "5000 a hour"
+    assert str(read_rate("5000/hour")) == "5000 an hour"
+    assert str(read_rate("600/minute")) == "600 a minute"
     for text in ("", "600", "0/minute", "-1/second", "1.5/second", "10/day", "1e3/minute", "10/second; 5/hour"):
         with pytest.raises(SettingsInvalid):
             read_rate(text)

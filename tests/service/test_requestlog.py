@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -131,6 +132,18 @@ def test_an_unexpected_error_is_a_line_with_the_id_that_its_caller_got(
     assert "something broke" in error["exception"]
     (line,) = [line for line in found if line["logger"] == "emotionrank.access"]
     assert line["status"] == 500
+
+
+def test_a_caller_who_hung_up_is_a_line_that_says_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with logging_service(engine, monkeypatch) as (client, lines):
+        with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=5) as raw:
+            raw.sendall(
+                b"POST /v1/describe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=X\r\n"
+                b"Content-Length: 5000\r\n\r\n--X\r\n"
+            )
+        assert client.get("/healthz").status_code == 200
+    found = {line["path"]: line["status"] for line in lines()}
+    assert found == {"/v1/describe": 499, "/healthz": 200}
 
 
 def test_the_log_is_off_unless_it_is_asked_for(
