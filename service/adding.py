@@ -1,23 +1,31 @@
 """Add uploaded audio to a library, and take clips out of it again.
 
 A clip's id comes from its content, so two uploads of one file are one clip: whoever holds the clip's lock works,
-whoever waited finds it there. The audio is kept before the record is written: a crash in between leaves a file
-without a record, which the next start removes, and never a record without its audio.
+whoever waited finds it there. The lock is one of this process and the store's claim, which keeps out other processes
+on the same library, the other workers of this service among them. The audio is kept before the record is written: a
+crash in between leaves a file without a record, which the next start removes, and never a record without its audio.
 """
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
 from encoders.encoder import Encoder
 from index.encode import encode_clip
+from index.errors import LibraryBusy
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
 from service import timing
 from service.decoding import Decoders
 from service.errors import UploadsUnavailable
 from service.uploads import AudioFolder, Upload
+
+_PATIENCE: Final = 60.0  # seconds to wait for another process: adding a clip seldom takes longer
+_PAUSE: Final = 0.02  # seconds between two looks
 
 _guard = threading.Lock()
 _locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
@@ -53,7 +61,7 @@ def add(
         )
     sha256 = upload.sha256()
     identity = clip_id(sha256)
-    with _lock(identity):
+    with _alone(identity, store):
         if store.has([identity]):
             return Added("exists", _refresh(upload, metadata, store.get(identity), store, folder))
         with timing.stage("encode"), decoders.sound(upload) as sound:
@@ -71,7 +79,7 @@ def add(
 
 def delete(identity: str, store: Store, folder: AudioFolder | None) -> None:
     """Delete a clip, and its audio if it was uploaded. Raises `ClipNotFound`."""
-    with _lock(identity):
+    with _alone(identity, store):
         if folder is None or not store.has([identity]):
             store.delete(identity)
             return
@@ -85,6 +93,21 @@ def _refresh(upload: Upload, metadata: Metadata | None, clip: Clip, store: Store
     if metadata is None and path is None:
         return clip
     return store.update(clip.id, path=path, metadata=metadata)
+
+
+@contextmanager
+def _alone(identity: str, store: Store) -> Iterator[None]:
+    """Keep all others off a clip until the block ends. Raises LibraryBusy where another process does not let go."""
+    with _lock(identity):
+        until = time.monotonic() + _PATIENCE
+        while True:
+            with store.claim(identity) as ours:
+                if ours:
+                    yield
+                    return
+            if time.monotonic() > until:
+                raise LibraryBusy(f"another process works on the clip {identity} for over {_PATIENCE:g} s. Try again.")
+            time.sleep(_PAUSE)
 
 
 def _lock(identity: str) -> threading.Lock:

@@ -17,6 +17,7 @@ from service.observing import Observe
 from service.requestlog import RequestLog
 from service.routes import clips, describe, embed, facets, metrics, search, system
 from service.settings import Settings
+from service.watch import watched
 
 _DESCRIPTION: Final = """
 Search and describe speech by how it feels.
@@ -70,6 +71,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
             opened = engine or stack.enter_context(open_engine(settings))
             app.state.engine = opened
             await stack.enter_async_context(opened.readings.published())
+            app.state.watch = await stack.enter_async_context(watched(opened))
             yield
 
     app = _Application(

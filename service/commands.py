@@ -1,7 +1,7 @@
 """The command line's `serve` and `demo`, whose options are the settings of `service.settings`, and `keys`."""
 
 import json
-from contextlib import ExitStack, suppress
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,19 +21,15 @@ keys = typer.Typer(add_completion=False, no_args_is_help=True)
 @of_settings(name for name in Settings.model_fields if name not in _DEMO_ONLY)
 def _serve(**flags: object) -> None:
     """Serve a library over HTTP until Ctrl-C."""
+    _one_thread_a_call()
     settings = load_settings(**flags)
     # Imported here: `--help` should not wait for the encoders.
-    from service import access, listening
-    from service.app import create_app
-    from service.engine import open_engine
+    from service import access, listening, serving
 
     access.guard(settings)  # what it refuses is said before a bundle is loaded
-    with ExitStack() as stack:
-        # The port first: to learn that it is taken only after the bundle is loaded would be a pity.
-        bound = stack.enter_context(listening.claim(settings.host, settings.port))
-        engine = stack.enter_context(open_engine(settings))
-        stack.enter_context(suppress(KeyboardInterrupt))  # Ctrl-C and SIGTERM are how it is meant to end
-        listening.serve(create_app(settings, engine=engine), bound, ready=_announce)
+    # The port first: to learn that it is taken only after the bundle is loaded would be a pity.
+    with listening.claim(settings.host, settings.port) as bound:
+        serving.serve(settings, bound, ready=_announce)
 
 
 @demo.command()
@@ -46,6 +42,7 @@ def _demo(
     **flags: object,
 ) -> None:
     """Make a spoken sample library, or one of your own recordings, and serve it."""
+    _one_thread_a_call()
     settings = load_settings(**flags)
     from service import demo as spoken
 
@@ -80,6 +77,15 @@ def _new_key(
         "secret: add it to the file of --keys-file, or to EMOTIONRANK_KEYS.",
         err=True,
     )
+
+
+def _one_thread_a_call() -> None:
+    """Keep numpy, which is not loaded yet, from starting threads of its own: the lanes bring the parallelism.
+
+    Where cores are busy, its threads wait for one another far longer than they work: a singular value decomposition
+    that takes 0.1 s on one thread took 4 to 11 s on two.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _announce(url: str) -> None:

@@ -7,13 +7,10 @@ What is made stays: a run that was stopped at any point goes on where it was, a 
 """
 
 import shlex
-import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from fastapi import FastAPI
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,9 +22,7 @@ from index.errors import LibraryMismatch
 from index.open import open_store
 from index.records import Clip
 from index.store import Store
-from service import access, listening, samples
-from service.app import create_app
-from service.engine import open_engine
+from service import access, listening, samples, serving
 from service.settings import Settings
 
 STOPPED: Final = 130  # the exit code of a program that Ctrl-C stopped at work
@@ -77,9 +72,9 @@ def run(settings: Settings, *, source: Path | None = None) -> int:
             encoder = Encoder.load(settings.bundle, threads=1)
             prepared = prepare(settings, source, encoder, talk)
             settings = settings.model_copy(update={"library": prepared.library})
-            with open_engine(settings, encoder=encoder) as engine:
-                talk.print("Starting the service ...")
-                return _serve(create_app(settings, engine=engine), bound, prepared, answer)
+            talk.print("Starting the service ...")
+            serving.serve(settings, bound, ready=lambda url: _announce(url, prepared, answer), encoder=encoder)
+            return 0
         except KeyboardInterrupt:
             talk.print("Stopped. What is done is kept: the next run goes on from here.")
             return STOPPED
@@ -149,13 +144,6 @@ def _refuse_mixing(store: Store, library: str | Path) -> None:
             f"synthetic ones. Serve it as it is (emotionrank serve --library {library}), add recordings to it "
             "(--source FOLDER), or give the demo another library."
         )
-
-
-def _serve(app: FastAPI, bound: socket.socket, prepared: Prepared, answer: Console) -> int:
-    # From here on Ctrl-C is how it is meant to end.
-    with suppress(KeyboardInterrupt):
-        listening.serve(app, bound, ready=lambda url: _announce(url, prepared, answer))
-    return 0
 
 
 def _speak(folder: Path, talk: Console) -> Path:

@@ -1,6 +1,7 @@
 """The outermost layer: what holds for every response, whoever made it.
 
 - An exception that nobody expected becomes a 500 problem; its text goes to the log only.
+- A request that the end of the service cuts off is answered 503.
 - An error that is not a problem yet (the framework answers some in plain text, a bad `Range` for one) becomes one.
 - Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere, nor by pages elsewhere.
 - HEAD is answered wherever GET is.
@@ -9,6 +10,7 @@
 A plain ASGI middleware: it neither buffers bodies nor starts tasks.
 """
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -50,6 +52,11 @@ class Edge:
             await self._app(scope, receive, response.send)
         except ClientDisconnect:
             pass  # nobody is left to answer
+        except asyncio.CancelledError:
+            # Only the end of the service cancels a request, and only one that has used up the time to finish in.
+            if not response.started:
+                found = problems.problem("not-ready", _STOPPED, instance=scope["path"])
+                await response.replace(found, {"Retry-After": "1"})
         except Exception:
             problems.log.exception(
                 "unexpected error at %s %s (request %s)", response.method, scope["path"], requestid.current()
@@ -106,6 +113,10 @@ class _Response:
 
 # Headers of a replaced answer that still hold for the problem.
 _KEPT: Final = ("allow", "content-range", "access-control-", "vary")
+_STOPPED: Final = (
+    "The service is being stopped, and the request did not end in time; what it writes may have been written or not. "
+    "Try again."
+)
 _REASONS: Final[Mapping[int, str]] = {
     400: "A header of the request cannot be understood; a Range is written bytes=FIRST-LAST.",
     416: "The range begins after the end of the file; Content-Range says how long the file is.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from encoders import bundle
 from encoders.encoder import Encoder
 from index.open import is_remote, open_store
 from index.prompts import PromptBank
@@ -52,10 +53,7 @@ def open_engine(
     Raises `SettingsInvalid` when no library is set, `NotReady` when no decoder starts, and what the bundle and the
     library raise.
     """
-    if settings.library is None:
-        raise SettingsInvalid(
-            "which library? Say --library DIR (or EMOTIONRANK_LIBRARY=DIR); it is made when it is not there."
-        )
+    library = _library(settings)
     with ExitStack() as stack:
         metrics = Metrics()
         own = decoders is None
@@ -69,8 +67,8 @@ def open_engine(
             stack.callback(decoders.close)
         # One thread a call: the lanes bring the parallelism, and two calls do not fight over the cores.
         encoder = encoder or Encoder.load(settings.bundle, threads=1)
-        store = stack.enter_context(open_store(settings.library, bundle=encoder.bundle, create=True))
-        folder = _audio_folder(settings.library, settings.audio)
+        store = stack.enter_context(open_store(library, bundle=encoder.bundle, create=True))
+        folder = _audio_folder(library, settings.audio)
         if folder is not None:
             folder.recover(store.has)
         texts = Texts(encoder, settings.prompt_cache, metrics)
@@ -84,6 +82,19 @@ def open_engine(
         bank = PromptBank(encoder)
         decoders.await_ready()
         yield Engine(settings, encoder, store, bank, texts, folder, quick, audio, decoders, metrics, readings)
+
+
+def check(settings: Settings) -> None:
+    """Verify the bundle, and open the library (made when it is not there) for a moment. Raises as `open_engine`."""
+    open_store(_library(settings), bundle=bundle.load(settings.bundle), create=True).close()
+
+
+def _library(settings: Settings) -> str | Path:
+    if settings.library is None:
+        raise SettingsInvalid(
+            "which library? Say --library DIR (or EMOTIONRANK_LIBRARY=DIR); it is made when it is not there."
+        )
+    return settings.library
 
 
 def _audio_folder(library: str | Path, audio: Path | None) -> AudioFolder | None:

@@ -137,4 +137,4 @@ INFO_RESPONSE: Final[Example] = {
         "max_k": 1000,
     },
 }
-READY_RESPONSE: Final[Example] = {"status": "ready", "milliseconds": 6.2, "clips": 200}
+READY_RESPONSE: Final[Example] = {"status": "ready", "milliseconds": 6.2, "seconds_ago": 1.3}

@@ -18,12 +18,25 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from service import callers, timing
 from service.errors import Overloaded
 
 T = TypeVar("T")
+
+
+# A service that is stopped has waited for its requests already (the setting `stop_within`).
+CLOSE_WITHIN: Final = 2.0  # seconds
+_PAUSE: Final = 0.01
+
+
+def close(pool: ThreadPoolExecutor, busy: Callable[[], bool]) -> None:
+    """Close a pool: drop what waits, and wait for what runs while `busy` says so, but no longer than CLOSE_WITHIN."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    until = time.monotonic() + CLOSE_WITHIN
+    while busy() and time.monotonic() < until:
+        time.sleep(_PAUSE)
 
 
 class Work(Protocol):
@@ -43,6 +56,7 @@ class Lane:
         self._lock = threading.Lock()
         self._taken = 0
         self._retry_after = retry_after
+        self._running: dict[object, float] = {}  # when each piece of work that runs began
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"emotionrank-{name}")
 
     @property
@@ -50,14 +64,23 @@ class Lane:
         """How many requests work or wait here now."""
         return self._taken
 
+    @property
+    def held(self) -> float:
+        """Seconds for which all threads have been at the same pieces of work; 0 while one is free."""
+        with self._lock:
+            began = list(self._running.values())
+        return time.perf_counter() - max(began) if len(began) >= self.threads else 0.0
+
     @asynccontextmanager
-    async def seat(self) -> AsyncIterator[Work]:
+    async def seat(self, *, always: bool = False) -> AsyncIterator[Work]:
         """Take a seat for a request that has several pieces of work; raises `Overloaded` when there is none.
 
+        With `always` there is one more, for the service itself; it waits its turn like everyone.
         Each piece raises what its function raises, and `ClientDisconnect` where its caller hung up before it began.
         """
         with self._lock:
-            self.refuse_if_full()
+            if not always:
+                self.refuse_if_full()
             self._taken += 1
         running: list[Future[Any]] = []
 
@@ -94,16 +117,24 @@ class Lane:
             return await work(function, *args, **options)
 
     def close(self) -> None:
-        """Finish what runs, drop what waits."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Drop what waits, and finish what runs, unless it takes longer than CLOSE_WITHIN."""
+        close(self._pool, lambda: bool(self._running))
 
     def _submit(self, function: Callable[..., T], *args: object, **options: object) -> Future[T]:
         queued = time.perf_counter()
 
         def work() -> T:
+            began = time.perf_counter()
             if (spent := timing.current()) is not None:
-                spent.add("queue", queued, time.perf_counter())
-            return function(*args, **options)
+                spent.add("queue", queued, began)
+            this = object()
+            with self._lock:
+                self._running[this] = began
+            try:
+                return function(*args, **options)
+            finally:
+                with self._lock:
+                    del self._running[this]
 
         # With the caller's context: the request's timing and trace go on in the thread.
         return self._pool.submit(copy_context().run, work)

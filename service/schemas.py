@@ -354,10 +354,10 @@ class HealthResponse(BaseModel):
 
 
 class ReadyResponse(BaseModel):
-    """A prompt was embedded and the library was searched."""
+    """A prompt was embedded and the library was searched, and a sound encoded."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.READY_RESPONSE]})
 
     status: Literal["ready"] = "ready"
-    milliseconds: Annotated[float, Field(description="How long that took.")]
-    clips: int
+    milliseconds: Annotated[float, Field(description="How long the last search took, its wait included.")]
+    seconds_ago: Annotated[float, Field(description="How long ago that was.")]

@@ -21,10 +21,11 @@ _HOST_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
-def _cores() -> int:
+def _share_of_cores(given: Mapping[str, Any]) -> int:
     from encoders.sessions import available_cpus  # late: it loads ONNX Runtime, and --help needs none
 
-    return available_cpus()
+    workers: int = given.get("workers", 1)  # missing where it could not be used, which is said elsewhere
+    return max(1, available_cpus() // workers)
 
 
 class Settings(BaseSettings):
@@ -50,11 +51,18 @@ class Settings(BaseSettings):
     data: Path = Field(
         default=Path("demo-data"), description="Folder for what `demo` makes: spoken clips and their library."
     )
-    threads: int = Field(
-        default_factory=_cores,
+    workers: int = Field(
+        default=1,
         ge=1,
         le=256,
-        description="Clips that are decoded and encoded at the same time, one core each (default: the cores).",
+        description="Processes that serve, on one port and one library.",
+    )
+    threads: int = Field(
+        default_factory=_share_of_cores,
+        ge=1,
+        le=256,
+        description="Clips that a process decodes and encodes at the same time, one core each (default: the cores, "
+        "shared out to the workers).",
     )
     queue: int = Field(
         default=32,
@@ -160,6 +168,13 @@ class Settings(BaseSettings):
     def cors_origins(self) -> list[str]:
         """`cors`, one by one."""
         return _split(self.cors)
+
+    stop_within: int = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="Seconds that requests have to finish in when the service is stopped.",
+    )
 
     @property
     def max_upload_bytes(self) -> int:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from encoders.encoder import Encoded, Encoder
 from encoders.errors import PromptError
 from service import callers, timing
+from service.inference import close
 from service.metrics import Metrics
 
 ROUND: Final = 2_000
@@ -120,9 +121,14 @@ class Texts:
                 self._pool.submit(self._rounds)
         return asked.done
 
+    def forget(self, text: str) -> None:
+        """Forget a prompt, so that it is encoded the next time that it is asked for."""
+        with self._lock:
+            self._known.pop(text, None)
+
     def close(self) -> None:
-        """Finish what is queued."""
-        self._pool.shutdown(wait=True)
+        """Finish what is queued, unless it takes too long."""
+        close(self._pool, lambda: self._busy)
 
     def _rounds(self) -> None:
         """Encode until nothing is queued."""

@@ -328,4 +328,4 @@ class Ready:
 
     status: Literal["ready"]
     milliseconds: float
-    clips: int
+    seconds_ago: float

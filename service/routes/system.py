@@ -1,7 +1,5 @@
 """What runs here, whether it works, and the pages for people."""
 
-import asyncio
-import time
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +8,9 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from encoders.audio import MIN_DURATION
 from encoders.encoder import MAX_PROMPT_CHARS
-from encoders.errors import EmotionRankError
-from index import query
 from index.records import Counts, IndexInfo
 from service import problems, reference
-from service.engine import Engine
-from service.errors import NotReady, Overloaded
+from service.errors import NotReady
 from service.intake import MAX_JSON_BYTES, GuardedRoute
 from service.needs import OPEN, READ, needs
 from service.queries import MAX_K, MAX_PARTS
@@ -30,11 +25,11 @@ from service.schemas import (
     LimitsOut,
     ReadyResponse,
 )
+from service.watch import Watch
 
 routes = APIRouter(tags=["system"], route_class=GuardedRoute)
 
 WEB: Final = Path(__file__).parent.parent / "web"
-_READY_WITHIN: Final = 10.0  # seconds
 
 
 @routes.get(
@@ -109,30 +104,17 @@ async def healthz() -> HealthResponse:
     summary="Whether it can search",
     openapi_extra=needs(OPEN),
     response_description="It can.",
-    responses=problems.documented("request-invalid", "not-ready", *FOR_LIBRARY),
+    responses=problems.documented("request-invalid", "not-ready"),
 )
-async def readyz(engine: TheEngine) -> ReadyResponse:
-    """Embed a prompt and search the library, really; 503 with the reason when that fails or takes too long."""
-    began = time.perf_counter()
-    try:
-        clips = await asyncio.wait_for(engine.quick.run(_try, engine), _READY_WITHIN)
-    except TimeoutError:
-        raise NotReady(f"a search did not end within {_READY_WITHIN:g} s.") from None
-    except Overloaded:
-        raise
-    except EmotionRankError as error:
-        problems.log.warning("not ready: %s", error)
-        raise NotReady(f"a search fails ({error.code}). The service's log says more.") from error
-    except Exception as error:
-        problems.log.exception("not ready: a search fails")
-        raise NotReady("a search fails unexpectedly. The service's log says more.") from error
-    return ReadyResponse(milliseconds=round(1000 * (time.perf_counter() - began), 3), clips=clips)
+async def readyz(request: Request) -> ReadyResponse:
+    """Say whether the last search and the last sound that the service tried by itself, seconds ago, went well.
 
-
-def _try(engine: Engine) -> int:
-    engine.bank.embeddings()  # made at the first use: so that no caller waits for it
-    query.search(engine.store, engine.encoder, query.Query(parts=[query.TextPart("a calm, warm voice")], k=1))
-    return engine.store.count().clips
+    503 with the reason when they did not, or when one of them does not end. Asking costs nothing.
+    """
+    watch: Watch = request.app.state.watch
+    if (reason := watch.wrong()) is not None:
+        raise NotReady(reason)
+    return ReadyResponse(milliseconds=round(1000 * watch.search.took, 3), seconds_ago=round(watch.search.age, 3))
 
 
 @routes.get("/", include_in_schema=False, openapi_extra=needs(OPEN))

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from encoders.encoder import Encoder
 from index.build import build
-from service import listening
+from service import listening, watch
 from service.app import create_app
 from service.decoding import Decoders
 from service.engine import Engine, open_engine
@@ -55,6 +55,15 @@ def running(app: FastAPI) -> Iterator[httpx.Client]:
         server.should_exit = True
         thread.join(10)
         assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched_once() -> Iterator[None]:
+    """Have services do their own searching and encoding once, at their start: tests count what is done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "EVERY", 3600.0)
+        patch.setattr(watch, "EVERY_SOUND", 3600.0)
+        yield
 
 
 @pytest.fixture(scope="session")

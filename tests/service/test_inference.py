@@ -165,6 +165,7 @@ def test_a_prompt_whose_caller_hangs_up_while_it_waits_is_not_encoded(engine: En
         return post(client, "/v1/search", client.build_request("POST", "/v1/search", json={"query": prompt}))
 
     with closing(own.texts), running(create_app(own.settings, engine=own)) as client:
+        assert watched.arrived.acquire(timeout=20)  # the service's own search, when it started
         watched.gate.clear()
         first = ask(client, "the first")
         assert watched.arrived.acquire(timeout=20)
@@ -176,7 +177,7 @@ def test_a_prompt_whose_caller_hangs_up_while_it_waits_is_not_encoded(engine: En
         with closing(first), closing(last):
             for left in (first, last):
                 assert left.recv(100).startswith(b"HTTP/1.1 200")
-    assert watched.batches == [1, 1]
+    assert watched.batches == [1, 1, 1]
 
 
 def test_a_full_quick_lane_refuses_before_the_body_is_read(open_own: OpenEngine) -> None:

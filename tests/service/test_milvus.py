@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
+
 from encoders.encoder import Encoder
+from service import watch
 from service.app import create_app
 from service.decoding import Decoders
 from service.engine import open_engine
 from service.settings import Settings
 from tests.conftest import milvus_server
 from tests.service.conftest import problem_of, running
+from tests.service.test_watch import turned
 from tests.sounds import media, voice
 
 CLIP = ("voice.wav", media(voice(1.0)))
@@ -49,8 +53,9 @@ def test_with_a_folder_for_audio_uploads_are_kept_heard_and_deleted(
 
 
 def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(
-    encoder: Encoder, decoders: Decoders, tmp_path: Path
+    encoder: Encoder, decoders: Decoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(watch, "EVERY", 0.1)
     with milvus_server(tmp_path) as (server, address):
         settings = Settings(library=f"{address}service_away")
         with (
@@ -63,4 +68,4 @@ def test_a_library_that_has_gone_away_is_a_problem_and_no_hang(
             gone = client.post("/v1/search", json={"query": "calm"})
             problem_of(gone, 503, "library-away")
             assert "Retry-After" in gone.headers
-            problem_of(client.get("/readyz"), 503, "not-ready")
+            problem_of(turned(client, 503), 503, "not-ready")

@@ -116,7 +116,7 @@ def test_nothing_grows(speech: Callable[..., bytes], tmp_path: Path) -> None:
         quiet = sample(server)
         with Client(address) as client:
             assert client.info().library.clips == 10
-            assert client.ready().clips == 10
+            assert client.ready().seconds_ago < 60
     # The first fifth fills caches and pools.
     fifth = len(samples) // 5
     early, late = samples[fifth : 2 * fifth], samples[-fifth:]

@@ -6,7 +6,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +15,6 @@ import pytest
 from service import problems
 from service.app import create_app
 from service.engine import Engine
-from service.routes import system
 from tests.service.conftest import OpenEngine, problem_of, running
 
 Speech = Callable[..., bytes]
@@ -32,38 +30,6 @@ def test_info_says_what_runs_and_what_is_refused(client: httpx.Client, engine: E
     assert found["index"]["reason"]
     assert found["index"]["warning"] is None
     assert found["limits"]["max_upload_bytes"] == 50 * 1024 * 1024
-
-
-def test_a_ready_service_has_really_searched(client: httpx.Client, own: httpx.Client) -> None:
-    assert client.get("/readyz").json()["status"] == "ready"
-    assert client.get("/readyz").json()["clips"] > 0
-    assert own.get("/readyz").json()["clips"] == 0
-
-
-def test_a_service_whose_library_fails_is_alive_and_not_ready(open_own: OpenEngine, tmp_path: Path) -> None:
-    engine = open_own()
-    with running(create_app(engine.settings, engine=engine)) as client:
-        assert client.get("/readyz").status_code == 200
-        engine.store.close()
-        found = problem_of(client.get("/readyz"), 503, "not-ready")
-        assert str(tmp_path) not in found["detail"]
-        assert client.get("/healthz").json() == {"status": "ok"}
-
-
-def test_a_search_that_hangs_makes_the_service_not_ready(open_own: OpenEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = open_own(threads=1)
-    hold = threading.Event()
-    with running(create_app(engine.settings, engine=engine)) as client:
-        assert client.get("/readyz").status_code == 200
-        monkeypatch.setattr(system, "_READY_WITHIN", 0.2)
-        engine.quick._pool.submit(hold.wait, 20)
-        began = time.monotonic()
-        problem_of(client.get("/readyz"), 503, "not-ready")
-        assert time.monotonic() - began < 5
-        assert client.get("/healthz").status_code == 200
-        hold.set()
-        monkeypatch.setattr(system, "_READY_WITHIN", 10)
-        assert client.get("/readyz").status_code == 200
 
 
 def test_a_full_service_refuses_at_once_and_stays_alive(open_own: OpenEngine, speech: Speech) -> None:
