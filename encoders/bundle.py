@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from encoders.affect import HIGH, LOW, Affect, AffectRange
 from encoders.errors import BundleInvalid, BundleNotFound
+from encoders.terms import TermShares
 
 FORMAT: Final = 1
 INFO: Final = "bundle.json"
@@ -80,6 +81,7 @@ class BundleInfo(BaseModel):
     affect_scale: tuple[float, float] = (LOW, HIGH)
     affect_interval: AffectInterval | None = None
     hears_as: tuple[Sha256, ...] = ()
+    term_shares: TermShares | None = None
     files: dict[FileName, Sha256]
     provenance: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -168,7 +170,7 @@ def seal(path: Path, **fields: object) -> BundleInfo:
         raise BundleInvalid(f"cannot seal a bundle in {path}: {_first(error)}.") from None
     draft = path / f".{INFO}.tmp"
     # Left out where there is none: so such a bundle stays readable for versions that do not know the field.
-    unset = {field for field in ("affect_interval", "hears_as") if not getattr(info, field)}
+    unset = {field for field in ("affect_interval", "term_shares", "hears_as") if not getattr(info, field)}
     draft.write_text(info.model_dump_json(indent=2, exclude=unset) + "\n", encoding="utf-8")
     draft.replace(path / INFO)
     return info

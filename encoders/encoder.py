@@ -29,6 +29,7 @@ from encoders.audio import (
 from encoders.bundle import Bundle
 from encoders.errors import AudioInvalid, BundleInvalid, PromptError
 from encoders.sessions import available_cpus, open_session
+from encoders.voice import Voices
 from encoders.windows import cut
 
 Vectors = npt.NDArray[np.float32]
@@ -116,11 +117,17 @@ class Encoder:
         return Encoded(embedding, affect)
 
     def segments(
-        self, source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        max_duration: float = DEFAULT_MAX_DURATION,
+        voices: Voices | None = None,
     ) -> Generator[EncodedSegment, None, float]:
         """Yield the segments of a clip as they are encoded: the windows of `encoders.windows.cut`, in its order.
 
-        The generator returns the clip's duration in seconds (`duration = yield from encoder.segments(...)`).
+        The generator returns the clip's duration in seconds (`duration = yield from encoder.segments(...)`). `voices`
+        (new ones) hear the clip too.
 
         Raises whatever `audio.stream` raises, AudioTooShort, and AudioSilent for a clip without any segment. An
         error may come after some segments: then the clip as a whole has failed.
@@ -129,7 +136,7 @@ class Encoder:
         info = self.bundle.info
         counted = _Counted(lambda: stream(source, name=name, max_duration=max_duration))
         silent = True
-        for window in cut(counted.read, info.win_dur, info.hop_dur):
+        for window in cut(counted.read, info.win_dur, info.hop_dur, voices):
             silent = False
             check_heard(label, window.end - window.start, silent=False)
             encoded = self.embed_samples(window.samples)

@@ -34,6 +34,7 @@ STATE: Final = (1, 1, 128)
 _BLOCK: Final = 32 * FRAME  # what the model is given at a time
 _LEAST: Final = 4  # voiced frames; fewer are a click
 _LEVELS: Final = 240  # dB
+_FULL_SCALE: Final = 120  # dB
 _AS_LOUD: Final = 6  # dB
 _PAUSE: Final = round(PAUSE * SAMPLE_RATE)
 _PAD: Final = round(PAD * SAMPLE_RATE)
@@ -46,6 +47,22 @@ class Voiced:
     start: int
     samples: Samples
     last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a recording's frames say of the voice in it.
+
+    `sound` and `voiced` are seconds, of all frames and of those that count as voice. `level` is the voice's median
+    level, in dB of full scale, and `above` how many dB it lies over the quietest tenth of all frames: pauses where
+    there are any, else the weakest sounds of the voice, so that it is never far over 20 in speech without pauses. Both
+    are None without any voice.
+    """
+
+    sound: float
+    voiced: float
+    level: float | None
+    above: float | None
 
 
 class Voices:
@@ -82,8 +99,19 @@ class Voices:
         Much: half as much as the voice, for no more than about half of a voice is that loud.
         """
         other, voice = self._levels
-        typical = int(np.searchsorted(voice.cumsum(), voice.sum() / 2))
+        typical = _at_share(voice, 0.5)
         return bool(other[max(0, typical - _AS_LOUD) :].sum() >= voice.sum() / 2)
+
+    def signs(self) -> Signs:
+        """Say what has been heard so far."""
+        other, voice = self._levels
+        both = other + voice
+        level = above = None
+        if voice.any():
+            typical = _at_share(voice, 0.5)
+            level, above = float(typical - _FULL_SCALE), float(typical - _at_share(both, 0.1))
+        seconds = FRAME / SAMPLE_RATE
+        return Signs(float(both.sum()) * seconds, float(voice.sum()) * seconds, level, above)
 
     def _follow(self, block: Samples, size: int, *, ends: bool = False) -> Iterator[Voiced]:
         """Take in the next block, of which `size` samples are the recording's, and yield what has become certain."""
@@ -124,9 +152,15 @@ class Voices:
         return np.asarray(probabilities)
 
 
+def _at_share(frames: npt.NDArray[np.int64], share: float) -> int:
+    """Return the level at and under which a share of frames lies, given how many have each level."""
+    return int(np.searchsorted(frames.cumsum(), frames.sum() * share))
+
+
 def _level(block: Samples) -> npt.NDArray[np.int64]:
-    """Return the level of each frame in whole dB, where full scale is 120; 0.._LEVELS - 1."""
-    levels: npt.NDArray[np.float32] = 20 * np.log10(np.maximum(block.reshape(-1, FRAME).std(axis=1), 1e-6)) + 120
+    """Return the level of each frame in whole dB, where full scale is _FULL_SCALE; 0.._LEVELS - 1."""
+    deviation = np.maximum(block.reshape(-1, FRAME).std(axis=1), 1e-6)
+    levels: npt.NDArray[np.float32] = 20 * np.log10(deviation) + _FULL_SCALE
     return levels.clip(0, _LEVELS - 1).astype(np.int64)
 
 

@@ -10,6 +10,7 @@ Cutting is streaming: some windows of sound are held, whatever the clip's length
 the sizes of the pieces in which the clip comes.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -35,11 +36,14 @@ class Window:
     samples: Samples
 
 
-def cut(read: Callable[[], Iterable[Samples]], win_dur: float, hop_dur: float) -> Iterator[Window]:
+def cut(
+    read: Callable[[], Iterable[Samples]], win_dur: float, hop_dur: float, voices: Voices | None = None
+) -> Iterator[Window]:
     """Cut a clip into windows; durations in seconds. There are none where nothing can be heard.
 
     `read` gives the clip from its beginning (mono, 16 kHz, in pieces of any sizes). It is called again where the rest
-    has to be cut too; the windows of that come after the others, so that not all are in the order of time.
+    has to be cut too; the windows of that come after the others, so that not all are in the order of time. `voices`
+    (new ones) hear the clip whatever its length, for those who want to know its signs of voice.
 
     Raises ValueError unless 0 < hop_dur <= win_dur.
     """
@@ -51,11 +55,13 @@ def cut(read: Callable[[], Iterable[Samples]], win_dur: float, hop_dur: float) -
     while held <= size:
         chunk = next(rest, None)
         if chunk is None:
+            if voices is not None:
+                deque(voices.stretches(begun), maxlen=0)
             yield from _heard(np.concatenate(begun), 0)
             return
         begun.append(chunk)
         held += chunk.size
-    voices = Voices()
+    voices = voices or Voices()
     taken: list[tuple[int, int]] = []
     cutter: _Cutter | None = None
     for part in voices.stretches(chain(begun, rest)):

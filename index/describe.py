@@ -1,6 +1,6 @@
-"""Describing a recording in words: affect, emotion terms, nearest prompts, and how they change in time.
+"""Describing a recording in words: affect, emotion terms, nearest prompts, how they change in time, and what to doubt.
 
-Everything here is a model's estimate from the sound of the voice. The summary says so.
+Everything here is a model's estimate from the sound of the voice.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,28 +9,19 @@ from typing import Final
 
 import numpy as np
 
-from encoders.affect import Affect, AffectRange, in_words
+from encoders.affect import Affect, AffectRange
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.bundle import Prompt
 from encoders.encoder import EncodedSegment, Encoder, pool
+from encoders.terms import TermShares
+from encoders.voice import Voices
+from index.doubts import Doubt, doubts
 from index.encode import encode_clip
 from index.prompts import PromptBank
+from index.timeline import Change, Moment, timeline
+from index.wording import sentence
 
 NEAREST: Final = 5
-
-# A term whose share is under this multiple of an even share is not worth a word in the summary.
-_NOTABLE: Final = 1.2
-_MOST_TERMS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A segment of the recording (`start`..`end`, seconds), its affect, and the term nearest to it."""
-
-    start: float
-    end: float
-    affect: Affect
-    term: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +30,24 @@ class Description:
 
     `affect` is the mean over its segments; `affect_range` says where the label of such a clip lies, None where the
     bundle does not state it, and it holds for the whole clip only, not for moments of it. `terms` are all terms of
-    the vocabulary with their shares (which sum to 1), `prompts` the nearest few with their cosines, `candidates`
-    the caller's own prompts with their cosines; each best first. `summary` is one sentence for people.
+    the vocabulary with their shares (which sum to 1), and `calibration` what the bundle states on these, None where
+    they are not calibrated. `prompts` are the nearest few with their cosines, `candidates` the caller's own prompts
+    with their cosines; each best first. `voiced` is how many seconds of voice there are, `doubts` why all this may be
+    worth little. `summary` is one sentence for people.
     """
 
     duration: float
+    voiced: float
     affect: Affect
     affect_range: AffectRange | None
     summary: str
+    doubts: tuple[Doubt, ...]
     terms: tuple[tuple[str, float], ...]
+    calibration: TermShares | None
     prompts: tuple[tuple[Prompt, float], ...]
     candidates: tuple[tuple[str, float], ...]
     timeline: tuple[Moment, ...]
+    changes: tuple[Change, ...]
 
 
 def describe(
@@ -65,37 +62,31 @@ def describe(
 ) -> Description:
     """Describe the recording `source`. Raises an AudioError, and PromptError for a candidate.
 
-    `visit` is called with each segment as soon as it is encoded.
+    `visit` is called with each segment as soon as it is encoded; what it raises ends the description.
     """
     wanted = encoder.embed_prompts(list(candidates)).embedding if candidates else None
-    segments, duration = encode_clip(encoder, source, name=name, max_duration=max_duration, visit=visit)
-    timeline = [Moment(s.start, s.end, s.affect, bank.terms(s.embedding)[0][0]) for s in segments]
+    voices = Voices()
+    segments, duration = encode_clip(encoder, source, name=name, max_duration=max_duration, visit=visit, voices=voices)
     embedding, affect = pool(segments)
     terms = tuple(bank.terms(embedding))
+    moments, changes = timeline(segments, [bank.terms(segment.embedding)[0][0] for segment in segments])
+    doubted = doubts(voices.signs(), segments)
+    affect_range = encoder.affect_range(affect)
     scored: list[tuple[str, float]] = []
     if wanted is not None:
         scores = wanted @ embedding
         scored = [(candidates[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")]
     return Description(
         duration=duration,
+        voiced=min(voices.signs().voiced, duration),
         affect=affect,
-        affect_range=encoder.affect_range(affect),
-        summary=_summary(affect, terms),
+        affect_range=affect_range,
+        summary=sentence(affect, affect_range, terms, moments, changes, doubted),
+        doubts=doubted,
         terms=terms,
+        calibration=bank.calibration,
         prompts=tuple(bank.nearest(embedding, NEAREST)),
         candidates=tuple(scored),
-        timeline=tuple(timeline),
+        timeline=tuple(moments),
+        changes=tuple(changes),
     )
-
-
-def _summary(affect: Affect, terms: Sequence[tuple[str, float]]) -> str:
-    notable = [term for term, share in terms[:_MOST_TERMS] if share * len(terms) >= _NOTABLE]
-    words = f"closest to {_listed(notable)}" if notable else "and no emotion term stands out"
-    return (
-        f"By the model's estimate the voice sounds {in_words(affect)} (valence {affect.valence:.1f}, arousal "
-        f"{affect.arousal:.1f}, each on a scale from 1 to 7), {words}."
-    )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), words[-1]])

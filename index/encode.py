@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.encoder import EncodedSegment, Encoder
+from encoders.voice import Voices
 
 
 def encode_clip(
@@ -13,14 +14,15 @@ def encode_clip(
     name: str | None = None,
     max_duration: float = DEFAULT_MAX_DURATION,
     visit: Callable[[EncodedSegment], None] | None = None,
+    voices: Voices | None = None,
 ) -> tuple[list[EncodedSegment], float]:
     """Return the segments of a recording, in order of time, and its duration in seconds, silence included.
 
-    `visit` is called with each segment as soon as it is encoded; what it raises ends the encoding. Raises what
-    `Encoder.segments` raises.
+    `visit` is called with each segment as soon as it is encoded; what it raises ends the encoding. `voices`
+    (new ones) hear the recording too. Raises what `Encoder.segments` raises.
     """
     segments: list[EncodedSegment] = []
-    encoded = encoder.segments(source, name=name, max_duration=max_duration)
+    encoded = encoder.segments(source, name=name, max_duration=max_duration, voices=voices)
     while True:
         try:
             segment = next(encoded)

@@ -18,6 +18,7 @@ from index.copy import CopyReport
 from index.describe import Description
 from index.records import Backup, Clip, Compaction, Drift, Hit, IndexInfo, LibraryInfo
 from index.sources import Failure
+from index.wording import compared
 
 _TERMS_SHOWN: Final = 5
 _WIDE: Final = 240
@@ -198,11 +199,31 @@ def description_json(found: Description) -> dict[str, Any]:
         "affect": found.affect._asdict(),
         "affect_interval": _range_json(found.affect_range),
         "summary": found.summary,
+        "confidence": "low" if found.doubts else "usual",
+        "doubts": [{"code": doubt.code, "detail": doubt.words} for doubt in found.doubts],
+        "voiced": found.voiced,
         "terms": [{"term": term, "share": share} for term, share in found.terms],
+        "terms_calibrated_on": list(found.calibration.terms) if found.calibration else None,
         "prompts": [{"text": p.text, "term": p.term, "score": score} for p, score in found.prompts],
         "candidates": [{"text": text, "score": score} for text, score in found.candidates],
         "timeline": [
-            {"start": m.start, "end": m.end, "affect": m.affect._asdict(), "term": m.term} for m in found.timeline
+            {
+                "start": moment.start,
+                "end": moment.end,
+                "affect": moment.affect._asdict(),
+                "smoothed": moment.smoothed._asdict(),
+                "term": moment.term,
+            }
+            for moment in found.timeline
+        ],
+        "changes": [
+            {
+                "at": change.at,
+                "before": change.before._asdict(),
+                "after": change.after._asdict(),
+                "words": compared(change.before, change.after),
+            }
+            for change in found.changes
         ],
     }
 
@@ -214,7 +235,8 @@ def print_description(file: Path, found: Description) -> None:
     terminal.print(Text(found.summary))
     if found.affect_range:
         terminal.print(_range_table(found.affect, found.affect_range))
-    table = Table("term", "share", "nearest prompts", "score", box=None, padding=(0, 2))
+    share_of = "share" if found.calibration else "share (not calibrated)"
+    table = Table("term", share_of, "nearest prompts", "score", box=None, padding=(0, 2))
     for place in range(max(_TERMS_SHOWN, len(found.prompts))):
         term, share = found.terms[place] if place < len(found.terms) else ("", None)
         prompt, score = found.prompts[place] if place < len(found.prompts) else (None, None)
@@ -231,10 +253,7 @@ def print_description(file: Path, found: Description) -> None:
             own.add_row(Text(text), f"{score:.3f}")
         terminal.print(own)
     if len(found.timeline) > 1:
-        times = Table("from", "to", "valence", "arousal", "affect", "term", box=None, padding=(0, 2))
-        for moment in found.timeline:
-            times.add_row(f"{moment.start:.1f}", f"{moment.end:.1f}", *_affect_cells(moment.affect), Text(moment.term))
-        terminal.print(times)
+        terminal.print(_times(found))
     terminal.print()
 
 
@@ -317,6 +336,19 @@ def _range_table(affect: Affect, found: AffectRange) -> Table:
 
 def _affect_cells(affect: Affect) -> tuple[str, str, str]:
     return f"{affect.valence:.1f}", f"{affect.arousal:.1f}", in_words(affect)
+
+
+def _times(found: Description) -> Table:
+    """Return the timeline, smoothed; a line above each change says what is different from there on."""
+    table = Table("from", "to", "valence", "arousal", "smoothed", "term", box=None, padding=(0, 2))
+    changes = list(found.changes)
+    for moment in found.timeline:
+        if changes and (moment.start + moment.end) / 2 >= changes[0].at:
+            change = changes.pop(0)
+            words = compared(change.before, change.after) or "a little different"
+            table.add_row(f"{change.at:.1f}", "", "", "", Text(f"{words} from here on"))
+        table.add_row(f"{moment.start:.1f}", f"{moment.end:.1f}", *_affect_cells(moment.smoothed), Text(moment.term))
+    return table
 
 
 def _shown(file: Path) -> str:

@@ -6,20 +6,16 @@ embedding says how the clip feels.
 
 import threading
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from encoders.bundle import Prompt
 from encoders.encoder import Encoded, Encoder
+from encoders.terms import FALLBACK, Terms, TermShares, shares
 from index.plane import Plane
 
 Vector = npt.NDArray[np.float32]
-
-# How much a term's share of the whole depends on its similarity: a cosine that is higher by this much makes
-# the share e times as large. A choice for reading, not a calibrated probability.
-TEMPERATURE: Final = 0.05
 
 
 class PromptBank:
@@ -31,14 +27,17 @@ class PromptBank:
         self._embedded: Encoded | None = None
         self._plane: Plane | None = None
         self._prompts = encoder.bundle.prompts
-        self._terms = tuple(dict.fromkeys(prompt.term for prompt in self._prompts))
-        membership = np.array([[prompt.term == term for prompt in self._prompts] for term in self._terms])
-        self._mean = (membership / membership.sum(axis=1, keepdims=True)).astype(np.float32)
+        self._terms = Terms([prompt.term for prompt in self._prompts])
 
     @property
     def prompts(self) -> Sequence[Prompt]:
         """The prompts, in the bundle's order."""
         return self._prompts
+
+    @property
+    def calibration(self) -> TermShares | None:
+        """What the bundle states on the shares of terms; None for shares that are not calibrated."""
+        return self._encoder.bundle.info.term_shares
 
     def embeddings(self) -> Vector:
         """Return the prompts' embeddings, float32 [prompts, dim], in the bundle's order."""
@@ -65,11 +64,7 @@ class PromptBank:
         return [(self._prompts[place], float(scores[place])) for place in best]
 
     def terms(self, vector: Vector) -> list[tuple[str, float]]:
-        """Return every term with its share, largest first; the shares sum to 1.
-
-        A term's similarity is the mean over its prompts; the shares are their softmax.
-        """
-        similarity = (self._mean @ (self.embeddings() @ vector)).astype(np.float64)
-        weights = np.exp((similarity - similarity.max()) / TEMPERATURE)
-        shares = weights / weights.sum()
-        return [(self._terms[place], float(shares[place])) for place in np.argsort(-shares, kind="stable")]
+        """Return every term with its share (`encoders.terms`), largest first; the shares sum to 1."""
+        fitted = self.calibration
+        found = shares(self._terms.nearness(self.embeddings() @ vector), fitted.temperature if fitted else FALLBACK)
+        return [(self._terms.names[place], float(found[place])) for place in np.argsort(-found, kind="stable")]

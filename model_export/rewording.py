@@ -7,7 +7,8 @@ text is read by the bundle's own read-out, which is linear in the embedding and 
 embeddings and affect, and stays as it is too. That takes minutes where training takes hours, and the clip-level affect
 cannot get worse.
 
-The bundle's validation speakers are not learnt from. The interval of affect (split conformal) comes from them.
+The bundle's validation speakers are not learnt from. The interval of affect (split conformal) and the temperature of
+the shares of terms come from them.
 """
 
 import shutil
@@ -87,6 +88,7 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
             plain.affect, [row.affect for row in held], [row.speaker for row in held]
         )
         about = {"rewording": _facts(encoder.bundle, learnt, config) | ({"no_interval": reason} if reason else {})}
+        fitted = exporting.shares_of(folder, held, plain.embedding)
         info = encoder.bundle.info
         made = bundles.seal(
             folder,
@@ -99,10 +101,12 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
             hop_dur=info.hop_dur,
             affect_interval=interval.model_dump() if interval else None,
             hears_as=(*info.hears_as, encoder.bundle.fingerprint),
+            term_shares=fitted.shares,
             provenance={
                 **provenance,
                 "words_left_out": sorted(config.captions.leave_out),
                 **about,
+                "term_shares": fitted.facts(),
                 "storage": {**stored, "audio": "as it was"},
                 "float32_difference_to_torch": {"text": check},
             },

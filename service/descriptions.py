@@ -1,10 +1,12 @@
 """The JSON of a description: what `POST /v1/describe` gives."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from index.describe import Description
+from index.doubts import Code
+from index.wording import compared
 from service import examples
 from service.schemas import AffectIntervalOut, AffectOut
 
@@ -37,8 +39,25 @@ class TimelineEntry(BaseModel):
 
     start: float
     end: float
-    affect: AffectOut
+    affect: Annotated[AffectOut, Field(description="As read.")]
+    smoothed: Annotated[AffectOut, Field(description="The weighted mean with the moments near it, up to a change.")]
     term: Annotated[str, Field(description="The nearest emotion term.")]
+
+
+class ChangeOut(BaseModel):
+    """Where the affect changes for good."""
+
+    at: Annotated[float, Field(description="In seconds.")]
+    before: Annotated[AffectOut, Field(description="The mean from the last change, or the beginning, to this one.")]
+    after: Annotated[AffectOut, Field(description="The mean from this change to the next one, or the end.")]
+    words: Annotated[str, Field(description="How it sounds from there on; empty where it is hardly different.")]
+
+
+class DoubtOut(BaseModel):
+    """Why the description may be worth little."""
+
+    code: Code
+    detail: str
 
 
 class DescribeResponse(BaseModel):
@@ -48,16 +67,27 @@ class DescribeResponse(BaseModel):
 
     name: str
     duration: float
+    voiced: Annotated[float, Field(description="Seconds of voice in it.")]
     affect: AffectOut
     affect_interval: Annotated[
         AffectIntervalOut | None,
         Field(description="Of the affect of the whole recording; null where the bundle does not state it."),
     ]
     summary: Annotated[str, Field(description="One sentence.")]
+    confidence: Annotated[Literal["usual", "low"], Field(description="Low where there are doubts.")]
+    doubts: list[DoubtOut]
     terms: list[TermOut]
+    terms_calibrated_on: Annotated[
+        list[str] | None,
+        Field(
+            description="The terms among which shares are probabilities, as labelled held-out speech has them; null "
+            "where the bundle states no calibration: then shares only rank."
+        ),
+    ]
     prompts: list[NearestPrompt]
     candidates: Annotated[list[CandidateOut], Field(description="The caller's prompts, nearest first.")]
     timeline: list[TimelineEntry]
+    changes: Annotated[list[ChangeOut], Field(description="In order of time.")]
 
     @classmethod
     def of(cls, name: str, found: Description) -> Self:
@@ -65,10 +95,14 @@ class DescribeResponse(BaseModel):
         return cls(
             name=name,
             duration=round(found.duration, 4),
+            voiced=round(found.voiced, 4),
             affect=AffectOut.of(found.affect),
             affect_interval=AffectIntervalOut.of(found.affect_range),
             summary=found.summary,
+            confidence="low" if found.doubts else "usual",
+            doubts=[DoubtOut(code=doubt.code, detail=doubt.words) for doubt in found.doubts],
             terms=[TermOut(term=term, share=round(float(share), 6)) for term, share in found.terms],
+            terms_calibrated_on=list(found.calibration.terms) if found.calibration else None,
             prompts=[
                 NearestPrompt(
                     text=prompt.text,
@@ -84,8 +118,18 @@ class DescribeResponse(BaseModel):
                     start=round(entry.start, 4),
                     end=round(entry.end, 4),
                     affect=AffectOut.of(entry.affect),
+                    smoothed=AffectOut.of(entry.smoothed),
                     term=entry.term,
                 )
                 for entry in found.timeline
+            ],
+            changes=[
+                ChangeOut(
+                    at=round(change.at, 4),
+                    before=AffectOut.of(change.before),
+                    after=AffectOut.of(change.after),
+                    words=compared(change.before, change.after),
+                )
+                for change in found.changes
             ],
         )

@@ -70,18 +70,22 @@ ADD_RESPONSE: Final[Example] = {
 }
 DESCRIBE_RESPONSE: Final[Example] = {
     "name": "voice.wav",
-    "duration": 6.0,
+    "duration": 61.5,
+    "voiced": 48.3,
     "affect": AFFECT,
     "affect_interval": {"level": 0.9, "valence": [1.0, 4.5], "arousal": [4.6, 7.0]},
-    "summary": "By the model's estimate the voice sounds negative, activated (valence 2.4, arousal 5.8, each on a "
-    "scale from 1 to 7), closest to anger.",
+    "summary": "Sounds tense and negative, closest to anger and fear; calmer after 0:42.",
+    "confidence": "usual",
+    "doubts": [],
     "terms": [{"term": "anger", "share": 0.62}, {"term": "fear", "share": 0.38}],
+    "terms_calibrated_on": None,
     "prompts": [{"text": "an angry, furious voice", "term": "anger", "score": 0.431207, "affect": AFFECT}],
     "candidates": [{"text": "a tense argument", "score": 0.3921}],
     "timeline": [
-        {"start": 0.0, "end": 4.0, "affect": AFFECT, "term": "anger"},
-        {"start": 2.0, "end": 6.0, "affect": AFFECT, "term": "fear"},
+        {"start": 0.0, "end": 4.0, "affect": AFFECT, "smoothed": AFFECT, "term": "anger"},
+        {"start": 2.0, "end": 6.0, "affect": AFFECT, "smoothed": AFFECT, "term": "fear"},
     ],
+    "changes": [{"at": 42.1, "before": AFFECT, "after": {"valence": 2.6, "arousal": 3.1}, "words": "calmer"}],
 }
 EMBED_TEXT_REQUEST: Final[Example] = {"prompts": ["a sad, tired voice", "bored and indifferent"]}
 EMBED_TEXT_RESPONSE: Final[Example] = {

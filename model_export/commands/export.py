@@ -23,7 +23,8 @@ def _export(
         list[Path] | None,
         typer.Option(
             metavar="MANIFEST",
-            help="Calibrate affect, with an interval, on the run's validation speakers in this manifest; repeatable.",
+            help="Calibrate affect, with an interval, and the shares of terms on the run's validation speakers in this "
+            "manifest; repeatable.",
         ),
     ] = None,
     int8: Annotated[bool, typer.Option(help="Store matrices as int8 where that keeps the ranking.")] = True,
@@ -43,10 +44,11 @@ def _export(
         "seed": saved["config"]["seed"],
         "validation_tau": saved["validation"],
     }
-    calibration = speech = None
+    calibration = heard = speech = None
     if calibrate:
         rows = validation_speech.unheard([row for path in calibrate for row in manifest.read(path)], provenance)
-        calibration = validation_speech.fit(model, rows)
+        heard = validation_speech.hear(model, rows)
+        calibration = validation_speech.fit(heard)
         if len(rows) >= example_speech.FEWEST:
             speech = example_speech.from_rows(rows)
     with writing(output):
@@ -58,6 +60,7 @@ def _export(
             licence=licence,
             provenance=provenance,
             calibration=calibration,
+            heard=heard,
             speech=speech,
             int8=int8,
         )
@@ -76,3 +79,9 @@ def _export(
         )
     elif calibration:
         typer.echo(f"affect calibrated, without an interval: {calibration.reason}")
+    if made.info.term_shares:
+        typer.echo(f"shares of terms calibrated: temperature {made.info.term_shares.temperature:g}")
+    elif heard:
+        fitted = made.info.provenance["term_shares"]
+        assert isinstance(fitted, dict)
+        typer.echo(f"shares of terms not calibrated: {fitted['no_temperature']}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -23,12 +24,14 @@ from encoders.affect import NEUTRAL
 from encoders.audio import SAMPLE_RATE
 from model_export import captions
 from model_export.errors import ExportError
-from model_export.export import example_speech, onnx_graph, onnx_shrink, storage
+from model_export.export import example_speech, onnx_graph, onnx_shrink, storage, term_shares
 from model_export.export.calibration import Calibration
 from model_export.export.example_speech import Speech
 from model_export.export.model_card import card
 from model_export.export.onnx_graph import INPUTS, Example
 from model_export.export.storage import FULL, SMALL
+from model_export.export.validation_speech import Heard
+from model_export.manifest import Row
 from model_export.towers import HOP_DUR, SPAN, WIN_DUR, Exported, Towers
 
 # Samples and tokens that an exported encoder is held to torch on; the second and a little more is what is traced.
@@ -44,12 +47,14 @@ def export(
     licence: str,
     provenance: dict[str, Any],
     calibration: Calibration | None = None,
+    heard: Heard | None = None,
     speech: Speech | None = None,
     int8: bool = True,
 ) -> bundle.Bundle:
     """Write a bundle as the new folder `target`, whole or not at all, and return it.
 
-    `speech` is what float32 and int8 storage are compared on (default: made voices); without `int8` all is float32.
+    The shares of terms are calibrated on what the model has `heard` of validation speakers. `speech` is what float32
+    and int8 storage are compared on (default: made voices); without `int8` all is float32.
 
     Raises:
         ExportError: `target` is there already, or a graph differs from torch (nothing is sealed unchecked).
@@ -62,6 +67,9 @@ def export(
         write_prompts(folder / bundle.PROMPTS)
         stored = settle(folder, speech, tuple(INPUTS) if int8 else ())
         said = {} if calibration is None else {"calibration": _facts(calibration)}
+        fitted = shares_of(folder, heard.rows, heard.embedding) if heard else None
+        if fitted:
+            said["term_shares"] = fitted.facts()
         interval = calibration.interval if calibration else None
         info = bundle.seal(
             folder,
@@ -73,6 +81,7 @@ def export(
             win_dur=WIN_DUR,
             hop_dur=HOP_DUR,
             affect_interval=interval.model_dump() if interval else None,
+            term_shares=fitted.shares if fitted else None,
             provenance={**provenance, **said, "storage": stored, "float32_difference_to_torch": checks},
         )
         write_card(folder, info)
@@ -155,6 +164,13 @@ def settle(folder: Path, speech: Speech | None, shrinkable: Sequence[str]) -> di
         for other in stored.values():
             other.unlink()
     return {**chosen, **figures}
+
+
+def shares_of(folder: Path, rows: Sequence[Row], embedding: npt.NDArray[np.float32]) -> term_shares.Fitted:
+    """The shares of terms, fitted on clips with embeddings [n, dim], for the text encoder that lies in a folder."""
+    prompts = bundle.read_prompts(folder / bundle.PROMPTS)
+    prompted = storage.read(folder / bundle.TEXT, folder / bundle.TOKENIZER, prompts).embedding
+    return term_shares.fit(prompts, prompted, rows, embedding)
 
 
 def write_card(folder: Path, info: bundle.BundleInfo) -> None:

@@ -20,6 +20,7 @@ def card(info: BundleInfo, sizes: Mapping[str, int], prompts: int) -> str:
         f"- Files: {', '.join(f'{name} {size / 1e6:.1f} MB' for name, size in sorted(sizes.items()))}",
         *_training(known),
         *_calibration(info),
+        *_shares(info),
         *_storage(known),
         "",
         "## Use",
@@ -64,6 +65,19 @@ def _calibration(info: BundleInfo) -> list[str]:
     else:
         lines.append(f"- No interval: {fitted['no_interval']}")
     return lines
+
+
+def _shares(info: BundleInfo) -> list[str]:
+    fitted = info.provenance.get("term_shares")
+    if not isinstance(fitted, dict):
+        return ["- The shares of emotion terms are not calibrated"]
+    if info.term_shares is None:
+        return [f"- The shares of emotion terms are not calibrated: {fitted['no_temperature']}"]
+    before, after = fitted["log_loss_before_and_after"]
+    return [
+        f"- Shares of emotion terms: temperature {info.term_shares.temperature:g}, fitted on {fitted['clips']} clips "
+        f"labelled {', '.join(info.term_shares.terms)} (log loss {before:.2f} before, {after:.2f} on left-out speakers)"
+    ]
 
 
 def _storage(known: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,17 @@
-"""The clips that a calibration may be fitted on, and what a model reads of them.
+"""The clips that a calibration may be fitted on, and what a model makes of them.
 
-Only validation speakers of the run count: the model never heard them in training. Affect is read as a library reads a
-clip, the mean over its windows, but not cut to 1..7 yet.
+Only validation speakers of the run count: the model never heard them in training. A clip is heard as a library hears
+it, the mean over its windows, but affect is not cut to 1..7 yet.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from encoders.audio import Samples
 from model_export.errors import CorpusError
@@ -35,25 +37,36 @@ def unheard(rows: Sequence[Row], provenance: Mapping[str, Any]) -> list[Row]:
     return kept
 
 
-def predict(model: Towers, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
-    """Affect [n, 2] of whole clips; CorpusError names the clips that cannot be decoded."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """Whole clips: affect [n, 2] as predicted, and their embeddings [n, dim], unit norm."""
+
+    rows: list[Row]
+    affect: npt.NDArray[np.float64]
+    embedding: npt.NDArray[np.float32]
+
+
+def hear(model: Towers, rows: Sequence[Row]) -> Heard:
+    """What a model makes of clips; CorpusError names those that cannot be decoded."""
     model.eval()
 
-    def read(windows: list[Samples]) -> npt.NDArray[np.float64]:
+    def read(windows: list[Samples]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         with torch.inference_mode():
-            affects = [
-                model.affect(model.audio(torch.from_numpy(window)[None], torch.tensor([window.size])))[0]
-                for window in windows
-            ]
-        return torch.stack(affects).mean(dim=0).double().numpy()
+            embeddings = torch.cat(
+                [model.audio(torch.from_numpy(window)[None], torch.tensor([window.size])) for window in windows]
+            )
+            pooled = F.normalize(embeddings.mean(dim=0), dim=0)
+            return model.affect(embeddings).mean(dim=0).double().numpy(), pooled.float().numpy()
 
-    return np.stack(of_each(rows, read, "hearing the validation speakers"))
+    made = of_each(rows, read, "hearing the validation speakers")
+    return Heard(list(rows), np.stack([affect for affect, _ in made]), np.stack([pooled for _, pooled in made]))
 
 
-def fit(model: Towers, rows: Sequence[Row]) -> Calibration:
-    """The calibration of a model on clips of `unheard`. Raises CalibrationError and CorpusError."""
+def fit(heard: Heard) -> Calibration:
+    """The calibration of affect on clips of `unheard`. Raises CalibrationError."""
+    rows = heard.rows
     return calibrate(
-        predict(model, rows),
+        heard.affect,
         [row.affect for row in rows],
         [f"{row.corpus}/{row.emotion}" for row in rows],
         [row.speaker for row in rows],

@@ -190,7 +190,26 @@ class TimelineEntry:
     start: float
     end: float
     affect: Affect
+    smoothed: Affect
     term: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Where the affect changes for good, from the mean before to the mean after; `words` say how it sounds then."""
+
+    at: float
+    before: Affect
+    after: Affect
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a description may be worth little."""
+
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +218,18 @@ class Description:
 
     name: str
     duration: float
+    voiced: float
     affect: Affect
     affect_interval: AffectInterval | None
     summary: str
+    confidence: str
+    doubts: tuple[Doubt, ...]
     terms: tuple[Term, ...]
+    terms_calibrated_on: tuple[str, ...] | None
     prompts: tuple[NearestPrompt, ...]
     candidates: tuple[Candidate, ...]
     timeline: tuple[TimelineEntry, ...]
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from encoders import bundle
 from encoders.affect import Affect
+from encoders.terms import TermShares
 from encoders.errors import BundleInvalid, BundleNotFound
 
 FIELDS: dict[str, object] = {
@@ -63,9 +64,14 @@ def test_a_bundle_may_state_how_far_off_its_affect_is(folder: Path) -> None:
     assert around == (0.9, Affect(1.0, 4.75), Affect(4.5, 7.0))
 
 
+def test_a_bundle_may_state_how_terms_get_their_shares(folder: Path) -> None:
+    bundle.seal(folder, **FIELDS | {"term_shares": {"temperature": 0.2, "terms": ["anger"]}})
+    assert bundle.load(folder).info.term_shares == TermShares(temperature=0.2, terms=("anger",))
+
+
 def test_a_bundle_without_an_interval_is_written_as_it_always_was(folder: Path) -> None:
     bundle.seal(folder, **FIELDS)
-    assert "affect_interval" not in json.loads((folder / bundle.INFO).read_text())
+    assert not {"affect_interval", "term_shares"} & set(json.loads((folder / bundle.INFO).read_text()))
     assert bundle.load(folder).info.affect_interval is None
 
 
@@ -140,6 +146,8 @@ def test_another_format_says_so(folder: Path) -> None:
         {"affect_interval": {"level": 1.0, "valence": 1, "arousal": 1}},
         {"affect_interval": {"level": 0.9, "valence": -1, "arousal": 1}},
         {"affect_interval": {"level": 0.9, "valence": 1}},
+        {"term_shares": {"temperature": 0, "terms": ["anger"]}},
+        {"term_shares": {"temperature": 0.1, "terms": []}},
     ],
 )
 def test_a_bundle_that_contradicts_itself_is_refused(folder: Path, changes: dict[str, object]) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.affect import Affect, in_words
+from encoders.affect import Affect
 from encoders.bundle import AffectInterval
 from encoders.encoder import Encoder, pool
 from encoders.errors import AudioSilent, PromptError
+from encoders.terms import TermShares
 from index import present
 from index.describe import NEAREST, describe
 from index.prompts import PromptBank
+from index.timeline import Change
 from tests import sounds
 from tests.index import making
 
@@ -85,46 +87,72 @@ def test_a_description_says_what_the_encoder_says(encoder: Encoder, bank: Prompt
     assert [score for _, score in found.candidates] == pytest.approx([score for _, score in expected])
 
 
-def test_the_summary_is_one_honest_sentence(encoder: Encoder, bank: PromptBank) -> None:
-    found = describe(encoder, bank, sounds.media(sounds.voice(1.0), "flac"))
+def test_the_summary_is_one_sentence_with_the_nearest_terms(encoder: Encoder, bank: PromptBank) -> None:
+    found = describe(encoder, bank, sounds.media(sounds.speech(1.5), "flac"))
     assert found.candidates == ()
-    assert found.summary.startswith("By the model's estimate")
-    assert in_words(Affect(*found.affect)) in found.summary
     assert found.summary.count(". ") == 0
     assert found.summary.endswith(".")
+    assert found.terms[0][0] in found.summary or "no emotion term" in found.summary
+
+
+def test_shares_follow_the_temperature_that_the_bundle_states(encoder: Encoder, bank: PromptBank) -> None:
+    sound = sounds.media(sounds.speech(1.0), "flac")
+    plain = describe(with_info(encoder, term_shares=None), bank, sound)
+    assert present.description_json(plain)["terms_calibrated_on"] is None
+    stated = with_info(encoder, term_shares=TermShares(temperature=5.0, terms=("angry", "sad")))
+    found = describe(stated, PromptBank(stated), sound)
+    assert present.description_json(found)["terms_calibrated_on"] == ["angry", "sad"]
+    assert [term for term, _ in found.terms] == [term for term, _ in plain.terms]
+    assert found.terms[0][1] < plain.terms[0][1]
+
+
+def test_a_change_is_shown_where_it_is(
+    encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = describe(encoder, bank, sounds.media(sounds.speech(12.0)))
+    middle = plain.timeline[2].start + 2
+    found = dataclasses.replace(plain, changes=(Change(middle, Affect(2, 6), Affect(2, 4)),))
+    shown = present.description_json(found)
+    assert [(change["at"], change["words"]) for change in shown["changes"]] == [(middle, "calmer")]
+    assert set(shown["timeline"][0]) == {"start", "end", "affect", "smoothed", "term"}
+    present.print_description(Path("a.wav"), found)
+    lines = capsys.readouterr().out.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.split()[:2] == ["from", "to"])
+    assert "calmer from here on" in lines[first + 3]
+    assert any("not calibrated" in line for line in lines)
 
 
 def test_a_clip_has_the_interval_that_the_bundle_states(encoder: Encoder, bank: PromptBank) -> None:
     sound = sounds.media(sounds.voice(1.0), "flac")
-    plain = describe(with_interval(encoder, None), bank, sound)
+    plain = describe(with_info(encoder, affect_interval=None), bank, sound)
     assert plain.affect_range is None
     assert present.description_json(plain)["affect_interval"] is None
-    found = describe(with_interval(encoder, AffectInterval(level=0.8, valence=0.5, arousal=9.0)), bank, sound)
+    found = describe(
+        with_info(encoder, affect_interval=AffectInterval(level=0.8, valence=0.5, arousal=9.0)), bank, sound
+    )
     shown = present.description_json(found)
     low, high = shown["affect_interval"]["valence"]
     assert (low, high) == pytest.approx((max(found.affect.valence - 0.5, 1), min(found.affect.valence + 0.5, 7)))
     assert shown["affect_interval"]["arousal"] == [1.0, 7.0]
     assert shown["affect_interval"]["level"] == 0.8
-    assert (shown["affect"], shown["summary"]) == (found.affect._asdict(), plain.summary)
+    assert shown["affect"] == found.affect._asdict()
 
 
 def test_the_table_shows_the_interval(encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]) -> None:
     sound = sounds.media(sounds.voice(1.0), "flac")
-    present.print_description(Path("a.wav"), describe(with_interval(encoder, None), bank, sound))
+    present.print_description(Path("a.wav"), describe(with_info(encoder, affect_interval=None), bank, sound))
     assert "interval" not in capsys.readouterr().out
     interval = AffectInterval(level=0.9, valence=9.0, arousal=9.0)
-    present.print_description(Path("a.wav"), describe(with_interval(encoder, interval), bank, sound))
+    present.print_description(Path("a.wav"), describe(with_info(encoder, affect_interval=interval), bank, sound))
     out = capsys.readouterr().out
     assert "90% interval" in out
     assert out.count("1.0 to 7.0") == 2
 
 
-def with_interval(encoder: Encoder, interval: AffectInterval | None) -> Encoder:
-    """Return the same encoder, of a bundle that states this interval."""
+def with_info(encoder: Encoder, **fields: object) -> Encoder:
+    """Return the same encoder, of a bundle that states this."""
     other = copy.copy(encoder)
-    other.bundle = dataclasses.replace(
-        encoder.bundle, info=encoder.bundle.info.model_copy(update={"affect_interval": interval})
-    )
+    other.bundle = dataclasses.replace(encoder.bundle, info=encoder.bundle.info.model_copy(update=fields))
     return other
 
 

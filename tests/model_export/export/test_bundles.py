@@ -20,6 +20,8 @@ from model_export.errors import ExportError
 from model_export.export import example_speech, onnx_graph
 from model_export.export.bundles import calibrated, new_folder
 from model_export.export.calibration import Calibration, calibrate
+from model_export.export.validation_speech import Heard
+from model_export.manifest import Row
 from model_export.towers import Exported, TowerConfig, Towers, build, read_affect
 from tests.model_export.conftest import small_towers
 from tests.sounds import media, voice
@@ -50,6 +52,10 @@ def fitted() -> Calibration:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, towers_once: Towers, fitted: Calibration) -> bundle.Bundle:
     target = tmp_path_factory.mktemp("export") / "bundle"
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(0, 1, (40, 16))
+    rows = [Row(Path("a.wav"), "c", f"c-{i % 4}", ("anger", "sadness")[i % 2], 4.0, 4.0) for i in range(40)]
+    heard = Heard(rows, np.zeros((40, 2)), (vectors / np.linalg.norm(vectors, axis=1)[:, None]).astype(np.float32))
     return export.export(
         towers_once,
         target,
@@ -58,6 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, towers_once: Towers, fitted: 
         licence="none",
         provenance={"seed": 1, "corpora": ["a", "b"]},
         calibration=fitted,
+        heard=heard,
     )
 
 
@@ -88,6 +95,10 @@ def test_the_bundle_says_where_it_comes_from(made: bundle.Bundle, fitted: Calibr
     assert len(made.prompts) == len(captions.bank())
     assert (made.info.win_dur, made.info.hop_dur, made.info.embedding_dim) == (4.0, 2.0, 16)
     assert made.info.affect_interval == fitted.interval
+    shares = known["term_shares"]
+    assert isinstance(shares, dict)
+    assert shares["clips"] == 40
+    assert (made.info.term_shares is None) == ("no_temperature" in shares)
     assert isinstance(known["calibration"], dict)
     assert known["calibration"]["scale"] == fitted.scale.round(4).tolist()
     assert isinstance(known["storage"], dict)

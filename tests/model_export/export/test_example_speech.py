@@ -85,8 +85,10 @@ def test_a_clip_is_read_as_the_mean_of_its_windows_and_not_cut_to_the_scale(tmp_
     with torch.no_grad():
         model.read_out.bias.copy_(torch.tensor([3.0, 0.0]))
     rows = [row(speak(tmp_path / "short.wav")), row(speak(tmp_path / "long.wav", 6.0, seed=1))]
-    read = validation_speech.predict(model, rows)
+    heard = validation_speech.hear(model, rows)
+    read = heard.affect
     assert read.shape == (2, 2)
+    np.testing.assert_allclose(np.linalg.norm(heard.embedding, axis=1), 1, atol=1e-5)
     assert (read[:, 0] > 7).all()
     windows = example_speech.windows_of(rows[1].path)
     with torch.inference_mode():
