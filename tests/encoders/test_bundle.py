@@ -8,8 +8,8 @@ import pytest
 
 from encoders import bundle
 from encoders.affect import Affect
-from encoders.terms import TermShares
 from encoders.errors import BundleInvalid, BundleNotFound
+from encoders.terms import TermShares
 
 FIELDS: dict[str, object] = {
     "name": "test",

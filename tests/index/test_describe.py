@@ -106,9 +106,7 @@ def test_shares_follow_the_temperature_that_the_bundle_states(encoder: Encoder, 
     assert found.terms[0][1] < plain.terms[0][1]
 
 
-def test_a_change_is_shown_where_it_is(
-    encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_change_is_shown_where_it_is(encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]) -> None:
     plain = describe(encoder, bank, sounds.media(sounds.speech(12.0)))
     middle = plain.timeline[2].start + 2
     found = dataclasses.replace(plain, changes=(Change(middle, Affect(2, 6), Affect(2, 4)),))
