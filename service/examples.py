@@ -78,7 +78,7 @@ DESCRIBE_RESPONSE: Final[Example] = {
     "confidence": "usual",
     "doubts": [],
     "terms": [{"term": "anger", "share": 0.62}, {"term": "fear", "share": 0.38}],
-    "terms_calibrated_on": None,
+    "terms_calibrated_on": ["anger", "fear"],
     "prompts": [{"text": "an angry, furious voice", "term": "anger", "score": 0.431207, "affect": AFFECT}],
     "candidates": [{"text": "a tense argument", "score": 0.3921}],
     "timeline": [

@@ -68,7 +68,8 @@ def _calibration(info: BundleInfo) -> list[str]:
 
 
 def _shares(info: BundleInfo) -> list[str]:
-    fitted = info.provenance.get("term_shares")
+    known: Mapping[str, Any] = info.provenance
+    fitted = known.get("term_shares")
     if not isinstance(fitted, dict):
         return ["- The shares of emotion terms are not calibrated"]
     if info.term_shares is None:
