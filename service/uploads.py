@@ -59,6 +59,18 @@ def received(upload: UploadFile) -> Upload:
     return Upload(base_name(upload.filename), upload.file)
 
 
+def outliving(upload: Upload) -> Upload:
+    """Give the same bytes in a file of its own, which stays open when the request's form is closed.
+
+    Raises `StorageFull` when they cannot be written; close the file when it is done with.
+    """
+    try:
+        upload.file.flush()
+        return Upload(upload.name, os.fdopen(os.dup(upload.file.fileno()), "rb"))
+    except OSError as error:
+        raise StorageFull(f"{upload.name}: the upload could not be stored: {error.strerror}") from error
+
+
 def base_name(name: str | None) -> str:
     """Return the last part of a file name, whichever system it is from, without control characters."""
     last = PurePosixPath((name or "").replace("\\", "/")).name

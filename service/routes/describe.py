@@ -1,11 +1,15 @@
 """Describe a recording: audio to words."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
-from fastapi import Form
+from fastapi import Form, Request
+from fastapi.responses import StreamingResponse
 
-from index.describe import Description, describe
-from service import timing
+from encoders.encoder import EncodedSegment
+from index.describe import describe
+from service import events, timing
 from service.descriptions import DescribeResponse
 from service.engine import Engine
 from service.needs import READ, needs
@@ -13,7 +17,7 @@ from service.problems import documented
 from service.queries import Prompt
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router
 from service.schemas import MAX_PROMPTS
-from service.uploads import Upload, received
+from service.uploads import Upload, outliving, received
 
 routes = router("describe")
 
@@ -24,9 +28,11 @@ routes = router("describe")
     summary="Say how a recording feels",
     openapi_extra=needs(READ),
     response_description="The recording in words and numbers.",
-    responses=documented(*FOR_FORMS, *FOR_AUDIO, "prompt-invalid", "overloaded"),
+    response_model=DescribeResponse,
+    responses={200: events.documented(), **documented(*FOR_FORMS, *FOR_AUDIO, "prompt-invalid", "overloaded")},
 )
 async def describe_recording(
+    request: Request,
     engine: TheEngine,
     file: OneFile,
     candidates: Annotated[
@@ -36,24 +42,34 @@ async def describe_recording(
             description="Your own prompts; each is scored against the recording. Repeat the field.",
         ),
     ] = [],  # noqa: B006 - FastAPI copies it
-) -> DescribeResponse:
+) -> DescribeResponse | StreamingResponse:
     """Describe an uploaded recording: its affect, a sentence, emotion terms, nearest prompts, and a timeline.
+
+    With `Accept: text/event-stream` the segments of a long recording are told as they are heard (events `segment`
+    with start, end and affect), then the result (`result`) or what went wrong (`problem`).
 
     The recording is not kept. The model was trained on acted speech: take the answer as a ranking, not as a
     diagnosis of a person.
     """
     upload = received(file)
-    found = await engine.audio.run(_describe, upload, engine, candidates)
-    return DescribeResponse.of(upload.name, found)
+    if events.wanted(request.headers.get("accept", "")):
+        own = outliving(upload)
+        work = partial(_describe, own, engine, candidates)
+        return await events.answer(engine.audio, work, own.file.close, request.url.path)
+    return await engine.audio.run(_describe, upload, engine, candidates)
 
 
-def _describe(upload: Upload, engine: Engine, candidates: list[str]) -> Description:
+def _describe(
+    upload: Upload, engine: Engine, candidates: list[str], visit: Callable[[EncodedSegment], None] | None = None
+) -> DescribeResponse:
     with timing.stage("encode"), engine.decoders.sound(upload) as sound:
-        return describe(
+        found = describe(
             engine.encoder,
             engine.bank,
             sound,
             name=upload.name,
             candidates=candidates,
             max_duration=engine.settings.max_duration,
+            visit=visit,
         )
+    return DescribeResponse.of(upload.name, found)
