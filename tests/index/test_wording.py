@@ -1,5 +1,7 @@
 """The sentence says what the numbers say."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from encoders.affect import Affect, AffectRange
@@ -15,15 +17,22 @@ def moments(*valences: float) -> list[Moment]:
     return [Moment(0, 4, Affect(v, 4), Affect(v, 4), "angry") for v in valences]
 
 
-def said(affect: Affect = TENSE, low: Affect | None = None, high: Affect | None = None, **other: list[object]) -> str:
+def said(
+    affect: Affect = TENSE,
+    low: Affect | None = None,
+    high: Affect | None = None,
+    terms: Sequence[tuple[str, float]] = TERMS,
+    heard: Sequence[Moment] | None = None,
+    changes: Sequence[Change] = (),
+    doubts: Sequence[Doubt] = (),
+) -> str:
     around = AffectRange(0.9, low, high) if low and high else None
-    given = {"terms": TERMS, "moments": moments(affect.valence), "changes": [], "doubts": [], **other}
-    return sentence(affect, around, given["terms"], given["moments"], given["changes"], given["doubts"])  # type: ignore[arg-type]
+    return sentence(affect, around, terms, heard or moments(affect.valence), changes, doubts)
 
 
 def test_the_whole_of_it() -> None:
     change = Change(42.7, TENSE, Affect(2.4, 3.5))
-    found = said(moments=moments(2, 2, 5), changes=[change])  # type: ignore[arg-type]
+    found = said(heard=moments(2, 2, 5), changes=[change])
     assert found == "Sounds tense and mostly negative, closest to angry and annoyed; calmer after 0:42."
 
 
