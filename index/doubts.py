@@ -2,12 +2,12 @@
 
 - little-voice: under LEAST_SHARE of what was encoded is voice: noise, music, or sounds that are no speech.
 - short: under LEAST_VOICE seconds of voice in all.
-- noisy: the voice is less than LEAST_ABOVE dB over the quietest tenth of the recording.
+- noisy: the voice, if it is long enough to tell, is less than LEAST_ABOVE dB over the quietest tenth of the recording.
 
 The bounds were found on clips of speakers that the released bundle never heard (docs/benchmarks.md): half a second of a
-clip is read 1.2 of 7 off the whole one's valence, a whole second 0.4; noise 10 dB under the voice moves affect by 0.5.
-What is not said was tried too: how loud the voice is changes nothing, and the distance of an embedding from those of
-speech tells noise and music from speech badly.
+clip is read .6 of 7 off the whole one, a whole second .3; noise 10 dB under the voice moves affect by .3, as loud as
+the voice by .6. What is not said was tried too: how loud the voice is changes nothing, and how near an embedding lies
+to those of speech hardly tells noise and music from speech.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def doubts(signs: Signs, segments: Sequence[EncodedSegment]) -> tuple[Doubt, ...
         found.append(Doubt("little-voice", f"hardly any voice in it, {signs.voiced:.1f} s of {covered:.1f} s"))
     elif signs.voiced < LEAST_VOICE:
         found.append(Doubt("short", f"only {signs.voiced:.1f} s of voice"))
-    if signs.above is not None and signs.above < LEAST_ABOVE:
+    if signs.above is not None and signs.above < LEAST_ABOVE and signs.voiced >= LEAST_VOICE:
         found.append(Doubt("noisy", f"the voice only {signs.above:.0f} dB over the noise"))
     return tuple(found)
 
