@@ -91,7 +91,8 @@ def noise(size: int, kind: str, rng: np.random.Generator) -> Samples:
     if kind == "pink":
         spectrum /= np.sqrt(np.maximum(np.arange(spectrum.size), 20 * size / SAMPLE_RATE))
     made = np.fft.irfft(spectrum, size)
-    return (made / made.std()).astype(np.float32)
+    found: Samples = (made / made.std()).astype(np.float32)
+    return found
 
 
 def chords(seconds: float, rng: np.random.Generator) -> Samples:
@@ -103,7 +104,8 @@ def chords(seconds: float, rng: np.random.Generator) -> Samples:
         tones = [np.sin(2 * np.pi * pitch * h * time) / h for pitch in pitches for h in range(1, 7)]
         beats.append(np.sum(tones, axis=0) * np.exp(-3 * time))
     sound = np.concatenate(beats)
-    return (0.1 * sound / sound.std()).astype(np.float32)
+    found: Samples = (0.1 * sound / sound.std()).astype(np.float32)
+    return found
 
 
 def main() -> None:
