@@ -70,8 +70,9 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
                 stack.callback(traced.shutdown)
             opened = engine or stack.enter_context(open_engine(settings))
             app.state.engine = opened
+            app.state.watch = watch = await stack.enter_async_context(watched(opened))
+            opened.readings.watch(watch.wrong)
             await stack.enter_async_context(opened.readings.published())
-            app.state.watch = await stack.enter_async_context(watched(opened))
             yield
 
     app = _Application(

@@ -9,7 +9,7 @@ With several workers each one sets its readings down every second, since only on
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from threading import active_count
@@ -43,12 +43,14 @@ class Readings:
         self._counted = -_COUNT_EVERY
         self._process = ProcessCollector(registry=None)
         self._cpu_spent = 0.0
+        self._wrong: Callable[[], str | None] = lambda: None
 
         gauge = metrics.gauge
         self._threads = gauge("lane_threads", "Threads of a lane.", "lane")
         self._busy = gauge("lane_busy", "Requests that a lane works on.", "lane")
         self._depth = gauge("queue_depth", "Requests that wait for a thread of a lane.", "lane")
         self._workers = gauge("workers", "Worker processes.")
+        self._ready = gauge("ready", "Worker processes that are ready.")
         gauge("start_timestamp_seconds", "When the oldest worker began.", mode="livemin").set_to_current_time()
         self._memory = gauge("resident_memory_bytes", "Resident memory of the workers.")
         self._files = gauge("open_files", "Open file descriptors of the workers.")
@@ -67,6 +69,10 @@ class Readings:
         )
         named = gauge("bundle_info", "The bundle in use.", "name", "version", "fingerprint", mode="livemostrecent")
         named.labels(bundle.info.name, bundle.info.version, bundle.fingerprint).set(1)
+
+    def watch(self, wrong: Callable[[], str | None]) -> None:
+        """Have `wrong` say why the service is not ready, or None, from here on."""
+        self._wrong = wrong
 
     async def refresh(self) -> None:
         """Read everything."""
@@ -110,6 +116,7 @@ class Readings:
             self._depth.labels(lane.name).set(max(0, taken - lane.threads))
         self._depth.labels("texts").set(self._texts.waiting)  # they hold seats of a lane while they wait
         self._workers.set(1)
+        self._ready.set(self._wrong() is None)
         self._python_threads.set(active_count())
         read = {sample.name: sample.value for metric in self._process.collect() for sample in metric.samples}
         self._memory.set(read.get("process_resident_memory_bytes", 0))

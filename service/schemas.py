@@ -293,7 +293,7 @@ class IndexOut(BaseModel):
     """What the library is searched with. What is null is not known."""
 
     kind: str
-    parameters: dict[str, float]
+    parameters: dict[str, int | float]
     reason: Annotated[str, Field(description="Why it is of this kind.")]
     recall: Annotated[float | None, Field(description="recall@10 of prompts, measured when it was made.")]
     latency_ms: Annotated[float | None, Field(description="Median of one search, measured when it was made.")]
@@ -310,8 +310,8 @@ class IndexOut(BaseModel):
             kind=info.kind,
             parameters=dict(info.parameters),
             reason=info.reason,
-            recall=info.recall,
-            latency_ms=info.latency_ms,
+            recall=None if info.recall is None else round(info.recall, 4),
+            latency_ms=None if info.latency_ms is None else round(info.latency_ms, 3),
             memory=dict(info.memory),
             made_at=info.made_at,
             changes=info.changes,

@@ -92,7 +92,8 @@ def _head(found: Found, version: str) -> Iterator[str]:
     workers = int(found.value("workers"))
     yield (
         f"EmotionRank {version}, up {duration(time.time() - found.value('start_timestamp_seconds'))}, "
-        f"{workers} worker{'s' if workers != 1 else ''}, {found.value('resident_memory_bytes') / 2**20:,.0f} MiB, "
+        f"{workers} worker{'s' if workers != 1 else ''} ({found.value('ready'):.0f} ready), "
+        f"{found.value('resident_memory_bytes') / 2**20:,.0f} MiB, "
         f"{found.value('cpu_seconds_total'):,.1f} s of processor time"
     )
     for bundle in found.labels("bundle_info")[:1]:
