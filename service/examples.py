@@ -114,7 +114,7 @@ INFO_RESPONSE: Final[Example] = {
         "win_dur": 4.0,
         "hop_dur": 2.0,
         "affect_scale": [1.0, 7.0],
-        "prompts": 463,
+        "prompts": 488,
     },
     "library": {"clips": 200, "segments": 214, "seconds": 702.5, "hours": 0.2},
     "index": {
