@@ -59,24 +59,6 @@ def test_it_serves_says_where_and_ends_cleanly(tmp_path: Path) -> None:
         assert store.verify() == []
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
-    library = tmp_path / "library"
-    with served("--library", str(library)) as (child, url), httpx.Client(base_url=url, timeout=30) as client:
-        for seed in range(3):
-            answer = client.post("/v1/clips", files={"files": ("v", media(voice(0.5, seed=seed)))})
-            assert answer.status_code == 201
-        child.kill()
-        child.wait()
-    with served("--library", str(library)) as (child, url), httpx.Client(base_url=url, timeout=30) as client:
-        clips = client.get("/v1/clips").json()["clips"]
-        assert len(clips) == 3
-        assert all(client.get(clip["audio_url"]).status_code == 200 for clip in clips)
-        child.send_signal(signal.SIGINT)
-        assert child.wait(20) == 0
-    with open_store(library, bundle=None) as store:
-        assert store.verify() == []
-
-
 def test_a_taken_port_is_one_clear_line_and_makes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
