@@ -97,7 +97,8 @@ def test_the_summary_is_one_sentence_with_the_nearest_terms(encoder: Encoder, ba
 
 def test_shares_follow_the_temperature_that_the_bundle_states(encoder: Encoder, bank: PromptBank) -> None:
     sound = sounds.media(sounds.speech(1.0), "flac")
-    plain = describe(with_info(encoder, term_shares=None), bank, sound)
+    silent = with_info(encoder, term_shares=None)
+    plain = describe(silent, PromptBank(silent), sound)
     assert present.description_json(plain)["terms_calibrated_on"] is None
     stated = with_info(encoder, term_shares=TermShares(temperature=5.0, terms=("angry", "sad")))
     found = describe(stated, PromptBank(stated), sound)
@@ -109,7 +110,7 @@ def test_shares_follow_the_temperature_that_the_bundle_states(encoder: Encoder, 
 def test_a_change_is_shown_where_it_is(encoder: Encoder, bank: PromptBank, capsys: pytest.CaptureFixture[str]) -> None:
     plain = describe(encoder, bank, sounds.media(sounds.speech(12.0)))
     middle = plain.timeline[2].start + 2
-    found = dataclasses.replace(plain, changes=(Change(middle, Affect(2, 6), Affect(2, 4)),))
+    found = dataclasses.replace(plain, changes=(Change(middle, Affect(2, 6), Affect(2, 4)),), calibration=None)
     shown = present.description_json(found)
     assert [(change["at"], change["words"]) for change in shown["changes"]] == [(middle, "calmer")]
     assert set(shown["timeline"][0]) == {"start", "end", "affect", "smoothed", "term"}
