@@ -98,7 +98,8 @@ def rounds(library: Path, count: int, *arguments: str) -> None:
         child.send_signal(signal.SIGTERM)
         assert child.wait(60) == 0
     with open_store(library, bundle=None) as store:
-        assert store.verify(audio=True) == []
+        # Half-written copies are left until an hour has shown that nobody is still at them.
+        assert [drift for drift in store.verify(audio=True) if "/.partial-" not in drift.message] == []
     print(f"{count} rounds, {len(there)} clips acknowledged")
 
 
