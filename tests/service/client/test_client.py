@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from service.client.results import Affect
 from tests.service.client.conftest import Answer, scripted
 from tests.service.conftest import VOICES
 
+ROOT = Path(__file__).parents[3]
+HTTP_DOCS = ROOT / "docs" / "http.md"
 Speech = Callable[..., bytes]
 
 
@@ -172,6 +176,21 @@ def test_methods_have_the_arguments_of_their_calls() -> None:
         assert list(signature.parameters)[:3] == ["self", "query", "k"]
         assert kind.search.__doc__
         assert list(inspect.signature(kind("http://127.0.0.1").delete).parameters) == ["clip_id"]
+
+
+def test_the_example_of_the_docs_works_as_it_stands(
+    connect: Callable[..., Client], speech: Speech, tmp_path: Path
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", HTTP_DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "a.wav").write_bytes(speech())
+    (tmp_path / "b.mp3").write_bytes(speech(seed=1, container="mp3"))
+    code = example.replace("http://127.0.0.1:8000", connect().address)
+    path = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "a.wav added" in done.stdout
+    assert "Progress(done=2, files=2" in done.stdout
+    assert "clip-not-found" in done.stdout
 
 
 def test_it_loads_nothing_of_the_service() -> None:
