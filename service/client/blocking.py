@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -16,8 +17,9 @@ from service.client.bulk import Progress
 from service.client.calls import Call, Filter, Metadata
 from service.client.connection import address_of, headers_of, options, request_of
 from service.client.errors import ClientError, ProblemError
+from service.client.listening import EVENTS, Listener
 from service.client.methods import documented
-from service.client.results import Added, Clip, Ready
+from service.client.results import Added, Clip, Description, HeardSegment, Ready
 from service.client.retries import Retries, Tries
 from service.client.saving import partial_file
 from service.client.sounds import Sound
@@ -115,6 +117,23 @@ class Client:
                 return file.tell()
 
         return self._send(calls.audio(clip_id), save)
+
+    def describe_aloud(
+        self, sound: Sound, heard: Callable[[HeardSegment], None], *, candidates: Sequence[str] = ()
+    ) -> Description:
+        """Describe a recording, and call `heard` with each segment of it as it is heard: for long ones.
+
+        After a connection that broke the recording is described anew, and its segments are told again.
+        """
+
+        def listen(answer: httpx.Response) -> Description:
+            listener = Listener(answer, heard)
+            for piece in answer.iter_bytes():
+                listener.take(piece)
+            return listener.result()
+
+        call = calls.describe(sound, candidates=candidates)
+        return self._send(replace(call, headers=EVENTS), listen)
 
     def wait_until_ready(self, seconds: float = 60.0) -> Ready:
         """Wait until the service can search; raises, after that many seconds, what it said last."""

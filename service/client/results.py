@@ -233,6 +233,15 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardSegment:
+    """A segment of a recording that is being described, told as soon as it is heard."""
+
+    start: float
+    end: float
+    affect: Affect
+
+
+@dataclass(frozen=True, slots=True)
 class TextEmbedding:
     """One prompt as a unit vector."""
 

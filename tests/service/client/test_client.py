@@ -16,7 +16,7 @@ import pytest
 
 from index.records import clip_id
 from service.client import AnswerUnreadable, AsyncClient, Client, ClientError, ProblemError
-from service.client.results import Affect
+from service.client.results import Affect, HeardSegment
 from tests.service.client.conftest import Answer, scripted
 from tests.service.conftest import VOICES
 
@@ -76,6 +76,39 @@ def test_a_recording_is_described_and_embedded(library: Client, speech: Speech) 
     assert [result.status for result in sounds.results] == ["embedded", "failed"]
     assert sounds.results[1].problem is not None
     assert sounds.results[1].problem.code == "audio-unreadable"
+
+
+def test_a_long_recording_is_told_as_it_is_heard(client: httpx.Client, library: Client, speech: Speech) -> None:
+    sound, names = speech(seconds=9), ["calm\u2028and slow", "shouting"]
+    plain = library.describe(sound, candidates=names)
+    heard: list[HeardSegment] = []
+    assert library.describe_aloud(sound, heard.append, candidates=names) == plain
+    assert [(segment.start, segment.end) for segment in heard] == [(e.start, e.end) for e in plain.timeline]
+    with pytest.raises(ProblemError, match="audio-unreadable"):
+        library.describe_aloud(b"no audio", heard.append)
+
+    async def later() -> None:
+        again: list[HeardSegment] = []
+        async with AsyncClient(str(client.base_url)) as other:
+            assert await other.describe_aloud(sound, again.append, candidates=names) == plain
+        assert again == heard
+
+    asyncio.run(later())
+
+
+def test_events_that_break_off_are_no_result() -> None:
+    problem = b'{"type": "urn:emotionrank:problem:audio-truncated", "title": "t", "status": 422, "detail": "cut off"}'
+    segment = (
+        b'event: segment\r\ndata: {"start": 0, "end": 1, "affect": {"valence": 4, "arousal": 4}}\r\n\r\n: comment\n\n'
+    )
+    answers = [Answer(body=segment), Answer(body=segment + b"event: problem\ndata: " + problem + b"\n\n")]
+    heard: list[HeardSegment] = []
+    with scripted(*answers) as server, Client(server.address) as client:
+        with pytest.raises(AnswerUnreadable, match="without a result"):
+            client.describe_aloud(b"sound", heard.append)
+        with pytest.raises(ProblemError, match="audio-truncated"):
+            client.describe_aloud(b"sound", heard.append)
+    assert [segment.end for segment in heard] == [1, 1]
 
 
 def test_a_clip_comes_and_goes(connect: Callable[..., Client], speech: Speech, tmp_path: Path) -> None:

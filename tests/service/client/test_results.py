@@ -80,7 +80,7 @@ def test_every_answer_has_its_class_with_every_field(document: dict[str, Any]) -
     for kind, name in ANSWERS.items():
         compare(kind, {"$ref": f"#/components/schemas/{name}"}, document, seen)
     classes = {kind for _, kind in inspect.getmembers(results, dataclasses.is_dataclass)}
-    assert seen == classes
+    assert seen == classes - {results.HeardSegment}  # of events, which the document does not describe
     answers = {
         content["schema"]["$ref"].rpartition("/")[2]
         for item in document["paths"].values()
