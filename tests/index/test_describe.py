@@ -44,15 +44,16 @@ def test_every_term_has_a_share_and_they_sum_to_one(encoder: Encoder, bank: Prom
 
 
 def test_a_terms_prompts_speak_for_the_term(encoder: Encoder, bank: PromptBank) -> None:
-    """The mean of a term's own prompts has that term first, in nearly every term."""
+    """The mean of a term's own prompts has that term first in most terms, and next to a neighbour of it in the rest."""
     prompts = encoder.bundle.prompts
     embeddings = bank.embeddings()
     terms = sorted({prompt.term for prompt in prompts})
-    first = 0
+    places = []
     for term in terms:
         own = embeddings[[prompt.term == term for prompt in prompts]].mean(axis=0)
-        first += bank.terms(making.normal(own))[0][0] == term
-    assert first >= 0.8 * len(terms)
+        places.append([name for name, _ in bank.terms(making.normal(own))].index(term))
+    assert max(places) <= 1
+    assert places.count(0) >= 0.7 * len(terms)
 
 
 def test_the_bank_is_embedded_once_whoever_asks(encoder: Encoder) -> None:
