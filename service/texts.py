@@ -109,7 +109,8 @@ class Texts:
         """Queue prompts; the future is done at once when all of them are remembered."""
         with self._lock:
             rows = {text: row for text in texts if (row := self._recall(text)) is not None}
-            self._metrics.cached(len(rows), of=len(set(texts)))
+            if timing.current() is not None:  # a request's, and not what the service asks by itself
+                self._metrics.cached(len(rows), of=len(set(texts)))
             asked = _Asked(texts, rows, deque(dict.fromkeys(text for text in texts if text not in rows)))
             if not asked.waiting:
                 asked.done.set_running_or_notify_cancel()
