@@ -79,6 +79,7 @@ def add(
 
 def delete(identity: str, store: Store, folder: AudioFolder | None) -> None:
     """Delete a clip, and its audio if it was uploaded. Raises `ClipNotFound`."""
+    store.get(identity)  # what is no id of a clip cannot be claimed
     with _alone(identity, store):
         if folder is None or not store.has([identity]):
             store.delete(identity)
