@@ -80,7 +80,25 @@ def make_app(settings: Settings) -> "FastAPI":
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's, with an end to its patience: a second Ctrl-C, or a worker that does not end in time, is final."""
+    """uvicorn's, with an end to its patience: a second Ctrl-C, or a worker that does not end in time, is final.
+
+    And a worker that ends while it is asked for a sign of life is replaced at once, not when it would count as hung.
+    """
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        super().init_processes()
+        self._leave_them_their_ends()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have ended or hang."""
+        super().keep_subprocess_alive()
+        self._leave_them_their_ends()
+
+    def _leave_them_their_ends(self) -> None:
+        # As long as this process holds a worker's end of the pipe too, the pipe does not tell that the worker is gone.
+        for process in self.processes:
+            process.child_conn.close()
 
     def join_all(self) -> None:
         """Wait until every worker has ended."""

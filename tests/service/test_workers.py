@@ -135,6 +135,8 @@ def test_a_killed_worker_is_replaced_and_the_service_goes_on(service: Service) -
     with connected(url, workers(child)[1]) as client:
         clip = add(client, media(voice(1, seed=30)))["id"]
     before = workers(child)
+    os.kill(before[0], signal.SIGSTOP)
+    time.sleep(1.5)  # it is asked for a sign of life twice a second; so it dies owing one
     os.kill(before[0], signal.SIGKILL)
     with httpx.Client(base_url=url, timeout=60) as client:
         assert client.get(f"/v1/clips/{clip}").status_code == 200  # by the one that is left
