@@ -1,7 +1,7 @@
 """What decoding in processes of its own costs: `python -m benchmarks.decoding`.
 
-The same recordings, decoded in this process and by `service.decoding`, in turns, so that what else the machine does
-meets both alike: 5 s of sound in several containers, with and without encoding, and an hour. Medians, in
+The same recordings, decoded in this process and by `service.inference.decoding`, in turns, so that what else the
+machine does meets both alike: 5 s of sound in several containers, with and without encoding, and an hour. Medians, in
 milliseconds; the hour also with the most memory that each process had beyond what it began with.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from encoders.audio import stream
 from encoders.encoder import Encoder
-from service.decoding import Decoders
+from service.inference.decoding import Decoders
 from service.uploads import Upload
 from tests.sounds import media, speech
 

@@ -36,7 +36,7 @@ from index.local.codes import scan
 from index.local.library import LocalStore
 from index.local.vectors import Vectors
 from index.records import NewClip
-from service import samples
+from service.demo import samples
 
 LIBRARY: Final = "library"
 SHARES: Final = (0.001, 0.01, 0.1, 0.5)  # of the clips that a filter keeps

@@ -19,9 +19,9 @@ from index.encode import encode_clip
 from index.errors import LibraryBusy
 from index.records import Clip, Metadata, NewClip, clip_id
 from index.store import Store
-from service import timing
-from service.decoding import Decoders
 from service.errors import UploadsUnavailable
+from service.inference.decoding import Decoders
+from service.observing import timing
 from service.uploads import AudioFolder, Upload
 
 _PATIENCE: Final = 60.0  # seconds to wait for another process: adding a clip seldom takes longer

@@ -9,15 +9,18 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 
-from service import access, needs, problems, requestid, requestlog, tracing
+from service import problems
+from service.access import guard as access
+from service.access import needs
+from service.access.needs import Rules
 from service.edge import Edge
 from service.engine import Engine, open_engine
-from service.needs import Rules
-from service.observing import Observe
-from service.requestlog import RequestLog
+from service.observing import requestid, requestlog, tracing
+from service.observing.middleware import Observe
+from service.observing.requestlog import RequestLog
 from service.routes import clips, describe, embed, facets, metrics, search, system
+from service.serving.watch import watched
 from service.settings import Settings
-from service.watch import watched
 
 _DESCRIPTION: Final = """
 Search and describe speech by how it feels.
@@ -48,7 +51,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
 
     With an open `engine` (whose caller closes it) it serves that; without, its lifespan opens one from the
     settings and closes it, and raises what `open_engine` raises. Raises `SettingsInvalid` for keys and limits that
-    cannot be used, and where a service without keys would be open to others (`service.access`).
+    cannot be used, and where a service without keys would be open to others (`service.access.guard`).
     """
     guard = access.guard(settings)
     traced = tracing.provider() if settings.tracing else None

@@ -24,7 +24,8 @@ def _serve(**flags: object) -> None:
     _one_thread_a_call()
     settings = load_settings(**flags)
     # Imported here: `--help` should not wait for the encoders.
-    from service import access, listening, serving
+    from service.access import guard as access
+    from service.serving import listening, serving
 
     access.guard(settings)  # what it refuses is said before a bundle is loaded
     # The port first: to learn that it is taken only after the bundle is loaded would be a pity.
@@ -44,7 +45,7 @@ def _demo(
     """Make a spoken sample library, or one of your own recordings, and serve it."""
     _one_thread_a_call()
     settings = load_settings(**flags)
-    from service import demo as spoken
+    from service.demo import run as spoken
 
     raise typer.Exit(spoken.run(settings, source=source))
 
@@ -64,7 +65,7 @@ def _new_key(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Make a key: print it, this once, and the line that tells the service of it."""
-    from service.keys import new_key
+    from service.access.keys import new_key
 
     text, key = new_key(name, scope or ["read"])
     if as_json:

@@ -5,7 +5,7 @@
 - An error that is not a problem yet (the framework answers some in plain text, a bad `Range` for one) becomes one.
 - Security headers: no content sniffing, no framing, no referrer, nothing loaded from elsewhere, nor by pages elsewhere.
 - HEAD is answered wherever GET is.
-- `Server-Timing` says how long the stages of the request took until its answer began (`service.timing`).
+- `Server-Timing` says how long the stages of the request took until its answer began (`service.observing.timing`).
 
 A plain ASGI middleware: it neither buffers bodies nor starts tasks.
 """
@@ -19,7 +19,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems, requestid, timing
+from service import problems
+from service.observing import requestid, timing
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",

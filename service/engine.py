@@ -11,13 +11,13 @@ from encoders.encoder import Encoder
 from index.open import is_remote, open_store
 from index.prompts import PromptBank
 from index.store import Store
-from service.decoding import Decoders
 from service.errors import SettingsInvalid
-from service.inference import Lane
-from service.metrics import Metrics
-from service.readings import Readings
+from service.inference.decoding import Decoders
+from service.inference.lanes import Lane
+from service.inference.texts import Texts
+from service.observing.metrics import Metrics
+from service.observing.readings import Readings
 from service.settings import Settings
-from service.texts import Texts
 from service.uploads import AudioFolder
 
 # What a caller is asked to wait for: a search takes milliseconds, a clip can take seconds.

@@ -22,7 +22,7 @@ from encoders.encoder import EncodedSegment
 from encoders.errors import EmotionRankError
 from service import problems
 from service.descriptions import DescribeResponse
-from service.inference import Lane
+from service.inference.lanes import Lane
 from service.schemas import AffectOut
 
 MEDIA_TYPE: Final = "text/event-stream"

@@ -25,7 +25,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from service import callers, requestlog, strictjson
+from service import strictjson
 from service.engine import Engine
 from service.errors import (
     BodyMalformed,
@@ -35,6 +35,8 @@ from service.errors import (
     StorageFull,
     UploadTooLarge,
 )
+from service.inference import callers
+from service.observing import requestlog
 
 MAX_JSON_BYTES: Final = 1024 * 1024
 # Seconds that a body may take, and bytes of it that are worth another second: a slow line is served, a caller who only

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from encoders.errors import EmotionRankError, InputError
-from service import requestid
 from service.errors import Overloaded, RequestInvalid, ServiceError
+from service.observing import requestid
 
 log = logging.getLogger("emotionrank.service")
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.affect import Affect
-from service.speech import VOICES, speak
+from service.demo.speech import VOICES, speak
 
 Samples = npt.NDArray[np.float32]
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from service.access import Guard, guard
+from service.access.guard import Guard, guard
+from service.access.keys import new_key
 from service.errors import SettingsInvalid
-from service.keys import new_key
 from service.settings import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,10 +9,10 @@ from prometheus_client.registry import CollectorRegistry
 
 from encoders.encoder import Encoder
 from index.open import open_store
-from service.metrics import Metrics
+from service.inference.texts import Texts
+from service.observing.metrics import Metrics
+from service.observing.readings import Readings
 from service.problems import KINDS
-from service.readings import Readings
-from service.texts import Texts
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docker" / "monitoring"

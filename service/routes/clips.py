@@ -12,10 +12,10 @@ from index import hints, query
 from index.errors import MetadataError
 from index.records import JsonScalar, check_metadata
 from service import adding, examples, strictjson
+from service.access.needs import READ, WRITE, needs
 from service.engine import Engine
 from service.errors import AudioMissing
 from service.mediatypes import UNKNOWN, Container
-from service.needs import READ, WRITE, needs
 from service.problems import Problem, documented
 from service.queries import read_shift
 from service.routes.context import (

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from encoders.encoder import Vectors
 from index import hints, query
 from index.filters import Filter, loads
-from service import timing
 from service.engine import Engine
-from service.inference import Lane
+from service.inference.lanes import Lane
 from service.intake import GuardedRoute
+from service.observing import timing
 from service.queries import MAX_K, MAX_OFFSET
 from service.schemas import Found
 

@@ -9,10 +9,11 @@ from fastapi.responses import StreamingResponse
 
 from encoders.encoder import EncodedSegment
 from index.describe import describe
-from service import events, timing
+from service import events
+from service.access.needs import READ, needs
 from service.descriptions import DescribeResponse
 from service.engine import Engine
-from service.needs import READ, needs
+from service.observing import timing
 from service.problems import documented
 from service.queries import Prompt
 from service.routes.context import FOR_AUDIO, FOR_FORMS, OneFile, TheEngine, router

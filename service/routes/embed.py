@@ -4,9 +4,9 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from encoders.affect import Affect
-from service import timing
+from service.access.needs import READ, needs
 from service.engine import Engine
-from service.needs import READ, needs
+from service.observing import timing
 from service.problems import Problem, documented
 from service.routes.context import FOR_AUDIO, FOR_FORMS, FOR_JSON, ManyFiles, TheEngine, router
 from service.routes.files import all_failed, uploads_of, work_on_each

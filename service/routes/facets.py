@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from fastapi import Query
 
 from index import hints
-from service.needs import READ, needs
+from service.access.needs import READ, needs
 from service.problems import documented
 from service.routes.context import FOR_LIBRARY, FilterQuery, TheEngine, filter_of, router
 from service.schemas import FacetOut, FacetsResponse

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
-from service import problems, summary
+from service import problems
+from service.access.needs import METRICS, needs
 from service.intake import GuardedRoute
-from service.needs import METRICS, needs
+from service.observing import summary
 from service.routes.context import TheEngine
 
 routes = APIRouter(prefix="/metrics", tags=["system"], route_class=GuardedRoute)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Form, Request
 
 from index import filters, query
-from service.needs import READ, needs
+from service.access.needs import READ, needs
 from service.problems import documented
 from service.queries import MAX_OFFSET, MAX_WEIGHT, SearchRequest, parts_of, read_parts, read_shift, shift_of
 from service.routes.context import (

@@ -10,9 +10,9 @@ from encoders.audio import MIN_DURATION
 from encoders.encoder import MAX_PROMPT_CHARS
 from index.records import Counts, IndexInfo
 from service import problems, reference
+from service.access.needs import OPEN, READ, needs
 from service.errors import NotReady
 from service.intake import MAX_JSON_BYTES, GuardedRoute
-from service.needs import OPEN, READ, needs
 from service.queries import MAX_K, MAX_PARTS
 from service.routes.context import FOR_LIBRARY, TheEngine
 from service.schemas import (
@@ -25,7 +25,7 @@ from service.schemas import (
     LimitsOut,
     ReadyResponse,
 )
-from service.watch import Watch
+from service.serving.watch import Watch
 
 routes = APIRouter(tags=["system"], route_class=GuardedRoute)
 

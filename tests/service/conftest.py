@@ -15,10 +15,10 @@ from fastapi import FastAPI
 
 from encoders.encoder import Encoder
 from index.build import build
-from service import listening, watch
 from service.app import create_app
-from service.decoding import Decoders
 from service.engine import Engine, open_engine
+from service.inference.decoding import Decoders
+from service.serving import listening, watch
 from service.settings import Settings
 from tests.sounds import media, voice
 

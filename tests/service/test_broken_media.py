@@ -15,8 +15,8 @@ import pytest
 
 from encoders.encoder import Encoder
 from service.app import create_app
-from service.decoding import Decoders
 from service.engine import Engine, open_engine
+from service.inference.decoding import Decoders
 from service.problems import KINDS, TYPE_PREFIX
 from service.settings import Settings
 from tests import broken

@@ -15,7 +15,7 @@ from encoders.encoder import EncodedSegment
 from service import events
 from service.descriptions import DescribeResponse
 from service.examples import DESCRIBE_RESPONSE
-from service.inference import Lane
+from service.inference.lanes import Lane
 from tests import sounds
 from tests.service.conftest import problem_of
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from encoders.encoder import Encoder
-from service import watch
 from service.app import create_app
-from service.decoding import Decoders
 from service.engine import open_engine
+from service.inference.decoding import Decoders
+from service.serving import watch
 from service.settings import Settings
 from tests.conftest import milvus_server
 from tests.service.conftest import problem_of, running
-from tests.service.test_watch import turned
+from tests.service.serving.test_watch import turned
 from tests.sounds import media, voice
 
 CLIP = ("voice.wav", media(voice(1.0)))

@@ -11,15 +11,15 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from service import inference
-from service.inference import Lane
+from service.inference import lanes as inference
+from service.inference.lanes import Lane
 from tests.service.conftest import problem_of
 
 # An application served as the real one is, one of whose requests takes as long as it is told to.
 PROGRAM = """
 import asyncio, sys, threading, time
 from fastapi import FastAPI
-from service import listening
+from service.serving import listening
 from service.edge import Edge
 
 app = FastAPI()

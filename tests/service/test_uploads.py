@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import Overloaded
-from service.inference import Lane
+from service.inference.lanes import Lane
 from service.mediatypes import UNKNOWN, sniff
 from service.uploads import AudioFolder, Upload, base_name
 

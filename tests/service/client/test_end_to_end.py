@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from service.access.keys import new_key
 from service.client import Client, ProblemError, Retries
-from service.keys import new_key
 from tests.service.test_serve import served
 
 Speech = Callable[..., bytes]

@@ -1,0 +1,1 @@
+"""The process: the port, workers, readiness, the graceful end."""
