@@ -67,6 +67,7 @@ _COLUMNS: Final = {
 _BUSY: Final = "another process is writing a snapshot of the library {}. Wait for it to finish."
 _ATTEMPTS: Final = 5
 _PORTION: Final = 1 << 20
+_ROOM: Final = 4  # times the codes that the machine's memory must hold, or they are not all fetched in advance
 
 Progress = Callable[[str, float], None]
 
@@ -313,13 +314,16 @@ def _mapped(path: Path, shape: tuple[int, int], *, scattered: bool) -> Codes:
     if scattered:
         pages.madvise(mmap.MADV_RANDOM)
         # While queries look at a row here and there, each of them a wait for the disk, the system may read all of it.
-        threading.Thread(target=_read_ahead, args=(path,), daemon=True).start()
+        threading.Thread(target=_read_ahead, args=(path, pages), daemon=True).start()
     return np.frombuffer(pages, "<f2").reshape(shape)
 
 
-def _read_ahead(path: Path) -> None:
+def _read_ahead(path: Path, pages: mmap.mmap) -> None:
     with suppress(OSError), path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        if _ROOM * len(pages) <= os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE:
+            # A page that was never touched costs the query that meets it as much as all the rest of its work.
+            np.frombuffer(pages, np.uint8)[:: mmap.PAGESIZE].max()
 
 
 def _column(folder: Path, manifest: Manifest, name: str) -> npt.NDArray[Any]:

@@ -20,7 +20,7 @@ from index.local.approximate import Approximate, Effort
 from index.local.codes import Floats, Ints, Scan
 
 K: Final = 10
-CANDIDATES: Final = (128, 256, 512, 1024, 2048)
+CANDIDATES: Final = (48, 64, 96, 128, 256, 512, 1024, 2048)
 QUERIES: Final = 256  # at most: the exact search of as many is most of the time that tuning takes
 
 _TIMED: Final = 32  # queries that an exact search is timed with
@@ -90,7 +90,7 @@ def _recalls(found: list[set[int]], best: Ints) -> list[float]:
 
 
 def _latency(index: Approximate, queries: Floats, effort: Effort) -> float:
-    return _median(lambda query: index.rank(query, index.look(query, effort)), queries)
+    return _median(lambda query: index.best(query, effort), queries)
 
 
 def _median(work: Callable[[Floats], object], queries: Floats) -> float:

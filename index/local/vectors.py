@@ -26,7 +26,7 @@ from index.local.part import Part, Top
 from index.local.snapshot import Snapshot
 
 _COMPACT_FROM = 1024  # removed rows that are worth making room for
-_FIRST = 64  # results to ask FAISS for at least: asking for a few more costs nothing
+_FIRST = 24  # results to ask a part for at least: asking for a few more costs little
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ class Vectors:
         # FAISS' thread count belongs to the calling thread, so it has to be set in each.
         faiss.omp_set_num_threads(1)
         parts = self._parts
+        all_in_main = allowed is None and not parts[1].count and (excluded is None or not len(excluded))
+        if all_in_main and (first := parts[0].first(query, count, by_clip=by_clip)):
+            rows, scores = first
+            kept = count if min_score is None else int(np.count_nonzero(scores >= min_score))
+            return Ranked(parts[0].segments[rows[:kept]], scores[:kept])
         wanted = [_wanted(part, allowed, excluded) for part in parts]
         found = _Found.none()
         ask = max(_FIRST, count + 1)
@@ -150,7 +155,8 @@ class Vectors:
             ask *= 4
             if by_clip:
                 more = more.first_of_each_clip()
-                found = found.followed_by(more)
+                # A round that looks harder may find what the one before missed, and should have come first.
+                found = found.followed_by(more).ordered() if len(found.scores) else more
                 if not exhausted and len(found.scores) < count:
                     wanted = [_without(part, mask, more.clips) for part, mask in zip(parts, wanted, strict=True)]
             else:
