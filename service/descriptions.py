@@ -80,7 +80,7 @@ class DescribeResponse(BaseModel):
     terms_calibrated_on: Annotated[
         list[str] | None,
         Field(
-            description="The terms among which shares are probabilities, as labelled held-out speech has them; null "
+            description="The terms among which the sharpness of shares was fitted on labelled held-out speech; null "
             "where the bundle states no calibration: then shares only rank."
         ),
     ]

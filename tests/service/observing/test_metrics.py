@@ -11,18 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import problems
 from service.app import create_app
 from service.observing.summary import Distribution, duration, milliseconds
-from service.serving import watch
 from tests.service.conftest import OpenEngine, running
 
 Speech = Callable[..., bytes]
 Labels = frozenset[tuple[str, str]]
-
-
-@pytest.fixture(autouse=True)
-def _the_service_asks_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it is warm: what it tries to see whether it is ready is counted where it is not a request's."""
-    monkeypatch.setattr(watch, "EVERY", 3600.0)
-    monkeypatch.setattr(watch, "EVERY_SOUND", 3600.0)
 
 
 def scrape(client: httpx.Client) -> dict[tuple[str, Labels], float]:
