@@ -81,7 +81,7 @@ class Running:
 
 
 # The command line, with one column of the grid of sample clips instead of five.
-PROGRAM = "from service import samples; samples.VALENCES = (4.0,); import emotionrank; emotionrank.main()"
+PROGRAM = "from service.demo import samples; samples.VALENCES = (4.0,); import emotionrank; emotionrank.main()"
 
 
 def command(*options: str | Path) -> list[str]:

@@ -76,7 +76,7 @@ def test_no_two_clips_sound_the_same(folder: Path, small: int) -> None:
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(folder: Path, small: int, tmp_path: Path) -> None:
-    program = "import sys, pathlib; from service import samples; samples.VALENCES = (4.0,); "
+    program = "import sys, pathlib; from service.demo import samples; samples.VALENCES = (4.0,); "
     program += "samples.make(pathlib.Path(sys.argv[1]))"
     child = subprocess.Popen([sys.executable, "-c", program, tmp_path])
     while len(list(tmp_path.glob("*.wav"))) < 5:

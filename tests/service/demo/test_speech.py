@@ -165,7 +165,7 @@ def test_a_platform_without_espeak_is_told_to_bring_its_own_recordings() -> None
     # A module that is None in sys.modules cannot be imported: what a missing wheel looks like.
     program = (
         "import sys; sys.modules['espeakng_loader'] = None\n"
-        "from service import speech\n"
+        "from service.demo import speech\n"
         "from encoders.affect import Affect\n"
         "try: speech.speak('Hello.', speech.VOICES[0], Affect(4, 4))\n"
         "except speech.SpeechUnavailable as error: print(error)\n"
