@@ -32,7 +32,9 @@ def mixtures(draw: st.DrawFn) -> list[tuple[int, float]]:
 
 def mixed(bank: PromptBank, chosen: list[tuple[int, float]]) -> Vectors:
     embeddings = bank.embeddings()
-    return normal(sum(weight * embeddings[which % len(embeddings)] for which, weight in chosen))
+    total = np.sum([weight * embeddings[which % len(embeddings)] for which, weight in chosen], axis=0)
+    assume(np.linalg.norm(total) > 1e-3)  # parts that cancel one another out are no query
+    return normal(total)
 
 
 def inside(affect: Affect) -> bool:
