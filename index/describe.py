@@ -5,7 +5,7 @@ Everything here is a model's estimate from the sound of the voice.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class Description:
     candidates: tuple[tuple[str, float], ...]
     timeline: tuple[Moment, ...]
     changes: tuple[Change, ...]
+
+    @property
+    def confidence(self) -> Literal["usual", "low"]:
+        """Low where there are doubts."""
+        return "low" if self.doubts else "usual"
 
 
 def describe(

@@ -199,7 +199,7 @@ def description_json(found: Description) -> dict[str, Any]:
         "affect": found.affect._asdict(),
         "affect_interval": _range_json(found.affect_range),
         "summary": found.summary,
-        "confidence": "low" if found.doubts else "usual",
+        "confidence": found.confidence,
         "doubts": [{"code": doubt.code, "detail": doubt.words} for doubt in found.doubts],
         "voiced": found.voiced,
         "terms": [{"term": term, "share": share} for term, share in found.terms],

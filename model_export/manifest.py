@@ -77,6 +77,11 @@ class Row:
         """What the official split means for training: "train", "validation" or "test"."""
         return SPLITS.get(self.split, "test")
 
+    @property
+    def learnable(self) -> bool:
+        """Whether a model may be fitted on the clip: it is labelled, whole, and in no test part."""
+        return self.labelled and self.complete and self.role != "test"
+
 
 def unknown_speaker(corpus: str) -> str:
     """The speaker of rows whose speaker the corpus does not tell."""

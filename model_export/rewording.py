@@ -47,7 +47,7 @@ from model_export.training.loop import rate
 
 Floats = npt.NDArray[np.float32]
 
-BATCH = 64  # captions that are read at a time
+PORTION = 1024  # captions from one sign of progress to the next
 EXACT = 1e-3  # how far affect may lie from a linear read-out of the embedding
 
 
@@ -122,7 +122,7 @@ def learnable(rows: Sequence[Row], provenance: Mapping[str, Any], fewest: int) -
         CorpusError: there are fewer than `fewest`.
     """
     held = set(provenance.get("validation_speakers", ()))
-    kept = [row for row in rows if row.labelled and row.complete and row.speaker not in held and row.role != "test"]
+    kept = [row for row in rows if row.learnable and row.speaker not in held]
     if len(kept) < fewest:
         raise CorpusError(
             f"{len(kept)} of the {len(rows)} clips can be learnt from (labelled, whole, not of the bundle's validation "
@@ -236,13 +236,10 @@ def teach(model: Towers, heard: Heard, config: Config, before: Encoder) -> None:
 def embedded_before(encoder: Encoder, pool: texts.Pool) -> Tensor:
     """The captions of a pool [n, dim] as a bundle's own text encoder has them."""
     wanted = [caption.text for caption in pool.captions]
-    order = sorted(range(len(wanted)), key=lambda i: len(wanted[i]))  # alike in length, so that little is padding
-    made = np.empty((len(wanted), encoder.bundle.info.embedding_dim), np.float32)
-    starts = range(0, len(order), BATCH)
-    for start in track(starts, "reading the captions", transient=True, console=Console(stderr=True)):
-        some = order[start : start + BATCH]
-        made[some] = encoder.embed_prompts([wanted[i] for i in some]).embedding
-    return torch.from_numpy(made)
+    starts = track(range(0, len(wanted), PORTION), "reading the captions", transient=True, console=Console(stderr=True))
+    return torch.from_numpy(
+        np.concatenate([encoder.embed_prompts(wanted[start : start + PORTION]).embedding for start in starts])
+    )
 
 
 def _facts(bundle: Bundle, learnt: Sequence[Row], config: Config) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class DescribeResponse(BaseModel):
             affect=AffectOut.of(found.affect),
             affect_interval=AffectIntervalOut.of(found.affect_range),
             summary=found.summary,
-            confidence="low" if found.doubts else "usual",
+            confidence=found.confidence,
             doubts=[DoubtOut(code=doubt.code, detail=doubt.words) for doubt in found.doubts],
             terms=[TermOut(term=term, share=round(float(share), 6)) for term, share in found.terms],
             terms_calibrated_on=list(found.calibration.terms) if found.calibration else None,

@@ -23,11 +23,14 @@ _GATHERED = 0.02  # up to this share of the rows, copying them out is faster tha
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
 _FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
 _DEPTH = 2  # candidates for each hit: the last of them are as likely to be missed as found
-_FILTERED = (
-    128  # candidates at least where there is a filter: what it leaves may be further off than what was tuned for
-)
+_FILTERED = 128  # candidates at least where there is a filter: what it leaves may lie further off than what was tuned
 _SCAN_GIVES = 64  # rows at least that an exact scan is asked for: a few more cost nothing, another round does
 _EXACTLY = 8  # rows for each candidate: with fewer, looking for candidates saves nothing
+
+
+def in_order(scores: Floats, ids: npt.NDArray[np.uint64], starts: npt.NDArray[np.float64]) -> Ints:
+    """Return the places of results in the one order that there is: by score, then by clip id, then by start."""
+    return np.lexsort((starts, ids, -scores))
 
 
 class Top(NamedTuple):
@@ -153,7 +156,7 @@ class Part:
         looked_at = scores[: places[-1] + 2 if places else 0].tolist()
         if len(set(looked_at)) < len(looked_at):
             # Of rows that score the same it is not for FAISS to say which come first.
-            rows = rows[np.lexsort((self.starts[rows], self.ids[self.clip_of(rows)], -scores[: depth - 1]))]
+            rows = rows[in_order(scores[: depth - 1], self.ids[self.clip_of(rows)], self.starts[rows])]
             places = self._leading(rows, count, by_clip=by_clip)
             if places and scores[places[-1]] == beyond:
                 return None  # one more that scores the same may be among those beyond

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from index.local.catalog import Rows
 from index.local.codes import Codes, Floats, Ints, Mask
-from index.local.part import Part, Top
+from index.local.part import Part, Top, in_order
 from index.local.snapshot import Snapshot
 
 _COMPACT_FROM = 1024  # removed rows that are worth making room for
@@ -208,7 +208,7 @@ class _Found:
         return found
 
     def ordered(self) -> "_Found":
-        return self._at(np.lexsort((self.starts, self.ids, -self.scores)))
+        return self._at(in_order(self.scores, self.ids, self.starts))
 
     def first_of_each_clip(self) -> "_Found":
         _, first = np.unique(self.clips, return_index=True)

@@ -28,7 +28,7 @@ def unheard(rows: Sequence[Row], provenance: Mapping[str, Any]) -> list[Row]:
         CorpusError: there are none.
     """
     speakers = set(provenance.get("validation_speakers", ()))
-    kept = [row for row in rows if row.speaker in speakers and row.labelled and row.complete and row.role != "test"]
+    kept = [row for row in rows if row.speaker in speakers and row.learnable]
     if not kept:
         raise CorpusError(
             f"none of the {len(rows)} clips is of a validation speaker of this run "

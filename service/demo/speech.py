@@ -23,13 +23,11 @@ for pauses, accents, contour and the length of phoneme classes have no handle in
 left out.
 """
 
-import io
 import json
 import math
 import os
 import subprocess
 import sys
-import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +39,7 @@ import numpy as np
 from encoders.affect import Affect
 from encoders.audio import Samples
 from encoders.errors import EmotionRankError
+from service.wav import wav
 
 NEUTRAL_RATE: Final = 175.0  # words a minute
 NEUTRAL_LEVEL: Final = -26.0  # dBFS, the root mean square of the voiced stretches
@@ -126,14 +125,7 @@ def speak(text: str, voice: Voice, affect: Affect) -> tuple[Samples, int]:
 
 def write_wav(path: Path, samples: Samples, rate: int) -> None:
     """Write 16-bit mono WAV, in one step as `write_atomically` does."""
-    pcm = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes(pcm.tobytes())
-    write_atomically(path, file.getvalue())
+    write_atomically(path, wav(samples, rate))
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -25,14 +25,16 @@ import select
 import signal
 import socket
 import sys
-import wave
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from encoders.audio import stream
 from encoders.errors import AudioError
+from service.wav import wav
 
 WARM: Final = b"warm"
 TAKE: Final = b"take"
@@ -124,11 +126,7 @@ def _confine() -> None:
 
 def _warm_up() -> None:
     """Decode a second of silence, so that the first upload does not wait for what is made once."""
-    quiet = io.BytesIO()
-    with wave.open(quiet, "wb") as file:
-        file.setparams((1, 2, 44_100, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 44_100))
-    for _ in stream(quiet):
+    for _ in stream(wav(np.zeros(44_100), 44_100)):
         pass
 
 

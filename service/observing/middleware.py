@@ -16,9 +16,8 @@ from service import problems
 from service.engine import Engine
 from service.observing import timing
 from service.observing.metrics import Metrics
+from service.observing.requestlog import HUNG_UP
 
-# What access logs usually call a caller who hung up before the answer.
-HUNG_UP: Final = 499
 # The routes that a request did not get to, and methods that HTTP does not have: one label for all of them.
 NONE: Final = "none"
 

@@ -29,7 +29,7 @@ from service.observing import requestid, timing
 
 log = logging.getLogger("emotionrank.access")
 
-_HUNG_UP: Final = 499  # as nginx has it; no status of HTTP says that nobody heard the answer
+HUNG_UP: Final = 499  # as nginx has it; no status of HTTP says that nobody heard the answer
 _LONGEST: Final = 1000  # characters of one logged text
 _MOST: Final = 100  # logged names, prompts or fields of one request
 _LOGGERS: Final = ("emotionrank", "uvicorn", "uvicorn.error")
@@ -96,7 +96,7 @@ class RequestLog:
         try:
             await self._app(scope, seen.receive, seen.send)
         except ClientDisconnect:
-            seen.status = _HUNG_UP
+            seen.status = HUNG_UP
             raise
         except BaseException:
             seen.status = seen.status or 500
@@ -119,7 +119,7 @@ class _Seen:
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self._complete:
-            self.status = self.status or _HUNG_UP
+            self.status = self.status or HUNG_UP
         self.bytes_in += len(message.get("body", b""))
         return message
 
@@ -147,7 +147,7 @@ def _line(scope: Scope, seen: _Seen, record: _Record) -> dict[str, Any]:
     line = {
         "method": scope["method"],
         "path": scope["path"],
-        "status": seen.status or _HUNG_UP,
+        "status": seen.status or HUNG_UP,
         "milliseconds": None if spent is None else round(1000 * spent.total, 2),
         "stages": {} if spent is None else {name: round(1000 * seconds, 2) for name, seconds in spent.items()},
         "bytes_in": seen.bytes_in,

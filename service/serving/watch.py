@@ -10,7 +10,6 @@ import asyncio
 import io
 import logging
 import time
-import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -24,6 +23,7 @@ from index.encode import encode_clip
 from index.errors import QueryError
 from service.engine import Engine
 from service.uploads import Upload
+from service.wav import wav
 
 log: Final = logging.getLogger("emotionrank.service")
 
@@ -186,10 +186,4 @@ def _recording(seconds: float = 1.0, rate: int = 16_000, pitch: float = 150.0) -
     time = np.arange(round(seconds * rate)) / rate
     harmonics = np.arange(1, 9)[:, None]
     sound = (np.sin(2 * np.pi * pitch * harmonics * time) / harmonics).sum(axis=0)
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        out.writeframes((8_000 * sound).astype("<i2").tobytes())
-    return file.getvalue()
+    return wav(sound / 4, rate)
