@@ -17,6 +17,7 @@ import numpy.typing as npt
 from encoders.encoder import EncodedSegment
 from index.facets import Facet
 from index.filters import Filter
+from index.places import Places
 from index.records import Backup, Clip, Compaction, Counts, Drift, Hit, IndexInfo, LibraryInfo, Metadata, NewClip, Stamp
 
 # What a long work on a whole library is at, and how far, 0..1.
@@ -100,6 +101,9 @@ class Store(Protocol):
         count, and does it for a store whose engine cannot. Raises QueryError for a field that has no facets, or a
         limit under 1.
         """
+
+    def places(self, filter: Filter | None = None) -> Places:
+        """Return where the segments of the clips that a filter keeps lie in the plane. It walks over all of them."""
 
     def search(
         self,

@@ -34,8 +34,10 @@ from index.local.claims import claim
 from index.local.codes import Floats
 from index.local.following import Following
 from index.local.kept import Kept
+from index.local.scan import scan
 from index.local.snapshot import RECALL
 from index.local.sqlite import Database
+from index.places import Places
 from index.records import (
     Backup,
     Clip,
@@ -227,6 +229,11 @@ class LocalStore:
         """Count the clips that a filter keeps by the values of each field."""
         with self._database.read() as connection:
             return facets.count(connection, fields, filter, limit)
+
+    def places(self, filter: Filter | None = None) -> Places:
+        """Return where the segments of the clips that a filter keeps lie in the plane."""
+        with self._database.read() as connection:
+            return scan(connection, None if filter is None else self._kept.numbers(connection, filter))
 
     def search(
         self,

@@ -22,8 +22,10 @@ from index.milvus import checking, listing, reading, schema
 from index.milvus.connection import Address, Connection, connect
 from index.milvus.expressions import compile_filter, of_segments
 from index.milvus.rows import CLIP, read_clip
+from index.milvus.scan import scan
 from index.milvus.searching import Search
 from index.milvus.writing import Writer
+from index.places import Places
 from index.records import (
     Backup,
     Clip,
@@ -151,6 +153,10 @@ class MilvusStore:
         """Count the clips that a filter keeps by the values of each field: all of them are fetched."""
         rows = self._connection.every(self.address.clips, compile_filter(filter), CLIP)
         return facets.count((read_clip(row).clip for row in rows), fields, limit)
+
+    def places(self, filter: Filter | None = None) -> Places:
+        """Return where the segments of the clips that a filter keeps lie in the plane."""
+        return scan(self._connection, compile_filter(filter), of_segments(filter, ()))
 
     def search(
         self,

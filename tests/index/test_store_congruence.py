@@ -84,6 +84,17 @@ def compare(store: Store, oracle: Oracle, clause: dict[str, Any], rng: random.Ra
     assert counted.seconds == pytest.approx(oracle.count(clause).seconds, rel=1e-12)
     if rng.random() < 0.3:
         assert store.facets(filter=condition, limit=3) == facets.count(expected, None, 3)
+    if rng.random() < 0.3:
+        there = store.places(condition)
+        assert there.clips == tuple(clip.id for clip in expected)
+        laid = zip(
+            there.owners.tolist(), there.starts.tolist(), there.ends.tolist(), there.affect.tolist(), strict=True
+        )
+        assert [(there.clips[owner], start, end, tuple(affect)) for owner, start, end, affect in laid] == [
+            (clip.id, segment.start, segment.end, segment.affect)
+            for clip in expected
+            for segment in oracle.held[clip.id][1]
+        ]
     query = making.unit(np.random.default_rng(rng.randrange(2**32)), 1)[0]
     by_clip = rng.random() < 0.5
     exclude = frozenset(rng.sample(sorted(oracle.held), min(3, len(oracle.held))))

@@ -152,6 +152,22 @@ def test_an_empty_library_has_no_hits(store: Store) -> None:
     assert store.count() == (0, 0, 0.0)
 
 
+def test_the_places_of_all_segments_come_in_columns(store: Store) -> None:
+    assert (store.places().clips, len(store.places()), store.places().affect.shape) == ((), 0, (0, 2))
+    ids = list(fill(store, [3, 1, 2]))
+    found = store.places()
+    assert found.clips == tuple(ids)
+    assert found.owners.tolist() == [0, 0, 0, 1, 2, 2]
+    assert found.starts.tolist() == [0, 1.5, 3, 0, 0, 1.5]
+    assert (found.ends - found.starts).tolist() == [3] * 6
+    assert found.affect.tolist() == [[4, 1], [4, 2], [4, 3], [4, 1], [4, 1], [4, 2]]
+    assert [found.owners.dtype, found.affect.dtype] == [np.dtype(np.int32), np.dtype(np.float32)]
+    odd = store.places(filters.parse({"parity": 1}))
+    assert (odd.clips, odd.owners.tolist()) == ((ids[1],), [0])
+    store.delete(ids[0])
+    assert store.places().owners.tolist() == [0, 1, 1]
+
+
 def test_a_score_is_a_cosine_whatever_the_length_of_the_query(store: Store) -> None:
     held = fill(store, [1])
     vector = next(iter(held.values()))[0]
