@@ -29,13 +29,18 @@ help:
 	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
 	touch $@
 
+# What checks the page: the TypeScript compiler and axe-core. Without Node.js those checks are skipped, saying so.
+node_modules/.package-lock.json: package-lock.json
+	if command -v npm > /dev/null; then npm ci --silent; fi
+
 demo: .venv/.runtime
 	$(BIN)/emotionrank demo
 
 serve: .venv/.runtime
 	$(BIN)/emotionrank serve
 
-lint: .venv/.dev
+lint: .venv/.dev node_modules/.package-lock.json
+	if test -x node_modules/.bin/tsc; then node_modules/.bin/tsc; fi
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

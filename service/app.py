@@ -18,7 +18,7 @@ from service.engine import Engine, open_engine
 from service.observing import requestid, requestlog, tracing
 from service.observing.middleware import Observe
 from service.observing.requestlog import RequestLog
-from service.routes import clips, describe, embed, facets, metrics, search, system
+from service.routes import clips, describe, embed, facets, metrics, page, search, system
 from service.serving.watch import watched
 from service.settings import Settings
 
@@ -63,6 +63,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         embed.routes,
         system.routes,
         metrics.routes,
+        page.routes,
     ]
 
     @asynccontextmanager

@@ -21,6 +21,11 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's own option."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep the pictures that tests of the page take")
+
+
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
     """Load the bundle's encoders: those of $EMOTIONRANK_BUNDLE, else of the released bundle."""

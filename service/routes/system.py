@@ -1,10 +1,7 @@
-"""What runs here, whether it works, and the pages for people."""
-
-from pathlib import Path
-from typing import Final
+"""What runs here, whether it works, and the reference of the routes."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 
 from encoders.audio import MIN_DURATION
 from encoders.encoder import MAX_PROMPT_CHARS
@@ -28,8 +25,6 @@ from service.schemas import (
 from service.serving.watch import Watch
 
 routes = APIRouter(tags=["system"], route_class=GuardedRoute)
-
-WEB: Final = Path(__file__).parent.parent / "web"
 
 
 @routes.get(
@@ -115,18 +110,6 @@ async def readyz(request: Request) -> ReadyResponse:
     if (reason := watch.wrong()) is not None:
         raise NotReady(reason)
     return ReadyResponse(milliseconds=round(1000 * watch.search.took, 3), seconds_ago=round(watch.search.age, 3))
-
-
-@routes.get("/", include_in_schema=False, openapi_extra=needs(OPEN))
-async def home() -> FileResponse:
-    """Return the page that says what this is."""
-    return FileResponse(WEB / "index.html")
-
-
-@routes.get("/style.css", include_in_schema=False, openapi_extra=needs(OPEN))
-async def style() -> FileResponse:
-    """Return the pages' style sheet."""
-    return FileResponse(WEB / "style.css")
 
 
 @routes.get("/docs", include_in_schema=False, openapi_extra=needs(OPEN))

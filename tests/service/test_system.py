@@ -74,7 +74,7 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what is loaded and linked."""
         given = dict(attrs)
-        if tag not in {"meta", "link", "br", "img"}:
+        if tag not in {"meta", "link", "br", "img", "input"}:
             self.open.append(tag)
         if given.get("id"):
             self.names.add(f"#{given['id']}")
@@ -82,7 +82,8 @@ class Page(html.parser.HTMLParser):
             self.links.append(given["href"] or "")
         else:
             self.loads += [value or "" for name, value in attrs if name in {"src", "href"}]
-        assert tag not in {"script", "style", "iframe"}
+        assert tag not in {"style", "iframe"}
+        assert tag != "script" or given.get("src"), "no script in the page itself"
         assert "style" not in given
 
     def handle_endtag(self, tag: str) -> None:

@@ -18,7 +18,7 @@ from service.access.needs import needed_by
 from service.app import create_app
 from service.engine import Engine
 from service.errors import SettingsInvalid
-from service.routes import clips, describe, embed, facets, metrics, search, system
+from service.routes import clips, describe, embed, facets, metrics, page, search, system
 from service.settings import Settings, load_settings
 from tests.service.conftest import problem_of, running
 
@@ -57,7 +57,8 @@ def test_what_changes_the_library_needs_write_and_nothing_else_does() -> None:
     writing = {(*(route.methods or ()), route.path) for route in ROUTES if needed_by(route) == {"write"}}
     assert writing == {("POST", "/v1/clips"), ("DELETE", "/v1/clips/{clip_id}")}
     open_ = {route.path for route in ROUTES if not needed_by(route)}
-    assert open_ == {"/", "/style.css", "/docs", "/healthz", "/readyz"}
+    assert open_ == {"/docs", "/healthz", "/readyz"}
+    assert all(not needed_by(route) for route in page.routes.routes if isinstance(route, APIRoute))
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(route.methods)} {route.path}")

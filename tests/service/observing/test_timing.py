@@ -31,7 +31,7 @@ def test_a_recording_tells_of_its_decoding_and_encoding(
     assert 0 < spent["decode"] + spent["encode"] <= spent["total"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/style.css"])
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/css/base.css"])
 def test_every_answer_tells_its_total(client: httpx.Client, path: str) -> None:
     assert stages(client.get(path)).keys() == {"total"}
 
