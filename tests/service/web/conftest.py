@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 from service.app import create_app
 from service.engine import Engine
@@ -30,8 +30,8 @@ FLAGS: Final = (
     "--use-fake-device-for-media-stream",
     "--mute-audio",
 )
-WIDE: Final = {"width": 1440, "height": 900}
-NARROW: Final = {"width": 390, "height": 844}
+WIDE: Final[ViewportSize] = {"width": 1440, "height": 900}
+NARROW: Final[ViewportSize] = {"width": 390, "height": 844}
 
 Open = Callable[..., Page]
 
@@ -82,7 +82,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     def opener(
         address: str,
         *,
-        size: Any = None,
+        size: ViewportSize = WIDE,
         dark: bool = False,
         microphone: bool = False,
         allowed: tuple[str, ...] = (),
@@ -90,7 +90,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
     ) -> Page:
         host = "/".join(address.split("/")[:3])
         context = browser.new_context(
-            viewport=size or WIDE,
+            viewport=size,
             color_scheme="dark" if dark else "light",
             permissions=["microphone"] if microphone else [],
             reduced_motion="reduce",

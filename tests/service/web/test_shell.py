@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from service.access.keys import new_key
 from service.app import create_app
@@ -37,7 +37,7 @@ def test_the_views_are_links_and_the_address_says_which(site: str, open_page: Op
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_view_is_accessible(
-    site: str, open_page: Open, shot: Callable[[Page, str], None], view: str, dark: bool, size: dict[str, int]
+    site: str, open_page: Open, shot: Callable[[Page, str], None], view: str, dark: bool, size: ViewportSize
 ) -> None:
     page = open_page(f"{site}/?view={view}", dark=dark, size=size)
     expect(page.locator("#status")).to_contain_text("6 clips")
