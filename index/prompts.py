@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from encoders.affect import Affect
 from encoders.bundle import Prompt
 from encoders.encoder import Encoded, Encoder
 from encoders.terms import FALLBACK, Terms, TermShares, shares
@@ -38,6 +39,12 @@ class PromptBank:
     def calibration(self) -> TermShares | None:
         """What the bundle states on the shares of terms; None for shares that are not calibrated."""
         return self._encoder.bundle.info.term_shares
+
+    def landmarks(self) -> list[tuple[str, Affect]]:
+        """Return the terms, in the bundle's order, with the mean place of each one's prompts; embeds nothing."""
+        places = np.array([prompt.affect for prompt in self._prompts])
+        of = np.array([prompt.term for prompt in self._prompts])
+        return [(name, Affect(*places[of == name].mean(axis=0).tolist())) for name in self._terms.names]
 
     def embeddings(self) -> Vector:
         """Return the prompts' embeddings, float32 [prompts, dim], in the bundle's order."""

@@ -106,6 +106,16 @@ class Query:
     distinct: bool = False
 
 
+class Answer(NamedTuple):
+    """A query's hits, best first, and where its own vector lies in the plane (`index.plane`), on the scale.
+
+    None where the bundle's vocabulary does not span the plane.
+    """
+
+    hits: list[Hit]
+    affect: Affect | None
+
+
 def texts(parts: Sequence[Part]) -> list[str]:
     """Return the prompts of a query, for callers who embed them in their own way (`prompts` of `search`)."""
     return [part.text for part in parts if isinstance(part, TextPart)]
@@ -132,9 +142,31 @@ def search(
     QueryError, and what its parts raise: PromptError, ClipNotFound, EmbeddingError, an AudioError.
     """
     bank = bank or PromptBank(encoder)
+    return _hits(store, query, bank, _vector_of(query, encoder, store, bank, prompts))
+
+
+def answer(store: Store, encoder: Encoder, query: Query, bank: PromptBank, *, prompts: Vectors | None = None) -> Answer:
+    """Return the query's hits and its own place in the plane; arguments and errors are those of `search`."""
+    made = _vector_of(query, encoder, store, bank, prompts)
+    return Answer(_hits(store, query, bank, made), place(made, bank))
+
+
+def place(vector: Vector, bank: PromptBank) -> Affect | None:
+    """Return where a unit vector lies in the plane, on the scale; None where the vocabulary does not span it."""
+    try:
+        return bank.plane().affect_of(vector).clipped()
+    except QueryError:
+        return None
+
+
+def _vector_of(query: Query, encoder: Encoder, store: Store, bank: PromptBank, prompts: Vectors | None) -> Vector:
+    return vector(query.parts, encoder, store, shift=query.shift, bank=bank, prompts=prompts)
+
+
+def _hits(store: Store, query: Query, bank: PromptBank, made: Vector) -> list[Hit]:
     ask = partial(
         store.search,
-        vector(query.parts, encoder, store, shift=query.shift, bank=bank, prompts=prompts),
+        made,
         min_score=query.min_score,
         filter=query.filter,
         group_by_clip=query.group_by_clip,

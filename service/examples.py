@@ -39,6 +39,7 @@ SEARCH_RESPONSE: Final[Example] = {
     "hits": [{"rank": 1, "score": 0.431207, "clip": CLIP, "start": 0.0, "end": 3.3, "affect": AFFECT}],
     "k": 10,
     "offset": 0,
+    "affect": AFFECT,
     "hints": [],
 }
 CLIPS_RESPONSE: Final[Example] = {"clips": [CLIP], "total": 1, "offset": 0, "limit": 100, "hints": []}
@@ -115,6 +116,7 @@ INFO_RESPONSE: Final[Example] = {
         "hop_dur": 2.0,
         "affect_scale": [1.0, 7.0],
         "prompts": 488,
+        "terms": [{"term": "anger", "affect": AFFECT}],
     },
     "library": {"clips": 200, "segments": 214, "seconds": 702.5, "hours": 0.2},
     "index": {

@@ -104,9 +104,10 @@ class HitOut(BaseModel):
 
 
 class Found(NamedTuple):
-    """The hits of a search, and hints on its filter."""
+    """The hits of a search, where its query lies in the plane, and hints on its filter."""
 
     hits: list[Hit]
+    affect: Affect | None
     hints: list[str]
 
 
@@ -124,6 +125,13 @@ class SearchResponse(BaseModel):
     hits: list[HitOut]
     k: int
     offset: int
+    affect: Annotated[
+        AffectOut | None,
+        Field(
+            description="Where the query itself lies in the plane, moved by the shift; null where the bundle's "
+            "vocabulary does not span the plane."
+        ),
+    ]
     hints: Hints
 
     @classmethod
@@ -143,6 +151,7 @@ class SearchResponse(BaseModel):
             ],
             k=k,
             offset=offset,
+            affect=None if found.affect is None else AffectOut.of(found.affect),
             hints=found.hints,
         )
 
@@ -265,6 +274,13 @@ class EmbedAudioResponse(BaseModel):
     bundle: Annotated[str, Field(description="Fingerprint of the bundle: only vectors of one bundle compare.")]
 
 
+class TermOut(BaseModel):
+    """An emotion term of the bundle's vocabulary."""
+
+    term: str
+    affect: Annotated[AffectOut, Field(description="The mean place of its prompts: a landmark of the plane.")]
+
+
 class BundleOut(BaseModel):
     """The bundle in use."""
 
@@ -278,6 +294,7 @@ class BundleOut(BaseModel):
     hop_dur: Annotated[float, Field(description="From one segment's start to the next one's.")]
     affect_scale: tuple[float, float]
     prompts: Annotated[int, Field(description="Size of the vocabulary.")]
+    terms: list[TermOut]
 
 
 class LibraryOut(BaseModel):

@@ -84,12 +84,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found, best first; `hints` name fields of the filter that no clip has."""
+    """What a search found, best first; `affect` is where the query lies, `hints` name fields that no clip has."""
 
     hits: tuple[Hit, ...]
     k: int
     offset: int
     hints: tuple[str, ...]
+    affect: Affect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,14 @@ class AudioEmbeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class Landmark:
+    """An emotion term of the vocabulary, and where its prompts lie in the mean."""
+
+    term: str
+    affect: Affect
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """The bundle in use; `licence` is that of its weights."""
 
@@ -293,6 +302,7 @@ class Bundle:
     hop_dur: float
     affect_scale: tuple[float, float]
     prompts: int
+    terms: tuple[Landmark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ def _find(engine: Engine, asked: query.Query, prompts: Vectors | None) -> Found:
         with timing.stage("encode"):
             asked = replace(asked, parts=[_encoded(engine, part) for part in asked.parts])
     with timing.stage("search"):
-        hits = query.search(engine.store, engine.encoder, asked, engine.bank, prompts=prompts)
-        return Found(hits, hints.of_filter(engine.store, asked.filter))
+        found = query.answer(engine.store, engine.encoder, asked, engine.bank, prompts=prompts)
+        return Found(found.hits, found.affect, hints.of_filter(engine.store, asked.filter))
 
 
 def _encoded(engine: Engine, part: query.Part) -> query.Part:

@@ -14,6 +14,7 @@ from service.queries import MAX_K, MAX_PARTS
 from service.routes.context import FOR_LIBRARY, TheEngine
 from service.schemas import (
     MAX_PROMPTS,
+    AffectOut,
     BundleOut,
     HealthResponse,
     IndexOut,
@@ -21,6 +22,7 @@ from service.schemas import (
     LibraryOut,
     LimitsOut,
     ReadyResponse,
+    TermOut,
 )
 from service.serving.watch import Watch
 
@@ -58,6 +60,7 @@ async def info(request: Request, engine: TheEngine) -> InfoResponse:
             hop_dur=bundle.info.hop_dur,
             affect_scale=bundle.info.affect_scale,
             prompts=len(bundle.prompts),
+            terms=[TermOut(term=term, affect=AffectOut.of(place)) for term, place in engine.bank.landmarks()],
         ),
         library=LibraryOut(
             clips=counts.clips,

@@ -14,6 +14,7 @@ from encoders.errors import AudioUnreadable, PromptError
 from index import filters
 from index.errors import ClipNotFound, QueryError
 from index.local.library import LocalStore
+from index.plane import Plane
 from index.prompts import PromptBank
 from index.query import (
     AffectPart,
@@ -24,6 +25,7 @@ from index.query import (
     Query,
     Shift,
     TextPart,
+    answer,
     search,
     texts,
     vector,
@@ -41,6 +43,35 @@ def store(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Iterato
         for number in range(20):
             store.add(making.clip(number, {"n": number}), making.segments(making.unit(rng, 3, dim)))
         yield store
+
+
+def test_an_answer_has_the_hits_and_the_place_of_the_query(encoder: Encoder, store: LocalStore) -> None:
+    bank = PromptBank(encoder)
+    asked = Query([TextPart("a happy voice")], shift=Shift(arousal=-1))
+    found = answer(store, encoder, asked, bank)
+    assert found.hits == search(store, encoder, asked, bank)
+    expected = bank.plane().affect_of(vector(asked.parts, encoder, store, shift=asked.shift, bank=bank))
+    assert found.affect == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_vocabulary_that_does_not_span_the_plane_places_no_query(encoder: Encoder, store: LocalStore) -> None:
+    bank = PromptBank(encoder)
+
+    def unspanned() -> Plane:
+        raise QueryError("it does not spread over the plane")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bank, "plane", unspanned)
+        found = answer(store, encoder, Query([TextPart("a happy voice")], k=1), bank)
+    assert found.affect is None
+    assert len(found.hits) == 1
+
+
+def test_landmarks_are_the_mean_places_of_the_terms(encoder: Encoder) -> None:
+    marks = dict(PromptBank(encoder).landmarks())
+    angry = [prompt.affect for prompt in encoder.bundle.prompts if prompt.term == "angry"]
+    assert marks["angry"] == pytest.approx(tuple(np.mean(angry, axis=0)))
+    assert list(marks) == list(dict.fromkeys(prompt.term for prompt in encoder.bundle.prompts))
 
 
 def dim_of(encoder: Encoder) -> int:

@@ -119,6 +119,26 @@ def test_options_of_an_audio_search_are_form_fields(client: httpx.Client, record
     problem_of(ask(filter="{speaker"), 422, "filter-invalid")
 
 
+def affect(response: httpx.Response) -> Affect:
+    assert response.status_code == 200, response.text
+    return Affect(**response.json()["affect"])
+
+
+def test_an_answer_says_where_the_query_lies(client: httpx.Client, recordings: Path) -> None:
+    embedded = client.post("/v1/embed/text", json={"prompts": ["an angry voice"]}).json()["embeddings"][0]
+    angry = affect(client.post(SEARCH, json={"query": "an angry voice"}))
+    assert angry == pytest.approx(Affect(**embedded["affect"]), abs=0.05)
+    moved = affect(client.post(SEARCH, json={"query": "an angry voice", "shift": {"arousal": -2}}))
+    assert moved == pytest.approx(Affect(angry.valence, angry.arousal - 2), abs=0.01)
+    beyond = affect(client.post(SEARCH, json={"query": "an angry voice", "shift": {"arousal": 6}}))
+    assert angry.arousal < beyond.arousal <= 7
+    clip = client.get("/v1/clips").json()["clips"][1]
+    content = (recordings / clip["name"]).read_bytes()
+    heard = affect(client.post("/v1/search/audio", files={"file": ("a", content)}))
+    assert heard == pytest.approx(Affect(**clip["affect"]), abs=0.05)
+    assert affect(client.get(f"/v1/clips/{clip['id']}/similar")) == pytest.approx(heard, abs=0.05)
+
+
 def test_an_empty_library_has_no_hits(own: httpx.Client, speech: Callable[..., bytes]) -> None:
     assert own.post(SEARCH, json={"query": "calm"}).json()["hits"] == []
     assert own.post("/v1/search/audio", files={"file": ("a", speech())}).json()["hits"] == []
