@@ -49,11 +49,18 @@ class Decoded:
 Source = MediaFile | Decoded
 
 
-def stream(source: Source, *, name: str | None = None, max_duration: float = DEFAULT_MAX_DURATION) -> Iterator[Samples]:
+def stream(
+    source: Source,
+    *,
+    name: str | None = None,
+    max_duration: float = DEFAULT_MAX_DURATION,
+    declared: Callable[[float], None] | None = None,
+) -> Iterator[Samples]:
     """Yield the sound of `source`, mono at 16 kHz, in pieces of at most one second.
 
     A binary file is read from its beginning and left open. `name` is what errors call the source (default:
-    its path); `max_duration` in seconds.
+    its path); `max_duration` in seconds. `declared` is called before the first piece with the seconds that a file's
+    header counts, where it does.
 
     Raises AudioNotFound, AudioEmpty, AudioUnreadable, AudioNoTrack, AudioInvalid, AudioTooLong (at once where
     the header declares the length, else as soon as the count passes it) and, after the last piece,
@@ -64,7 +71,7 @@ def stream(source: Source, *, name: str | None = None, max_duration: float = DEF
         yield from source.read(label, max_duration)
         return
     count = 0
-    for piece in _mixed(frames(source, label, max_duration), label):
+    for piece in _mixed(frames(source, label, max_duration, declared), label):
         count += piece.size
         if count > max_duration * SAMPLE_RATE:
             raise AudioTooLong(too_long(label, max_duration))

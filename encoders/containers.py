@@ -9,7 +9,7 @@ works.
 import io
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -46,9 +46,12 @@ _MAPPING_DECODERS: Final = frozenset({"aac"})
 _KEPT: Final[list[av.AudioLayout]] = []
 
 
-def frames(source: MediaFile, label: str, max_duration: float) -> Iterator[av.AudioFrame]:
+def frames(
+    source: MediaFile, label: str, max_duration: float, declared: Callable[[float], None] | None = None
+) -> Iterator[av.AudioFrame]:
     """Yield the frames of the best sound track, as they come: any sample format, layout and rate.
 
+    `declared` is called first with the seconds that the header counts, where it does.
     Raises what `encoders.audio.stream` says, but AudioInvalid; AudioTooLong only for a declared length.
     """
     with _file(source, label) as file:
@@ -56,17 +59,19 @@ def frames(source: MediaFile, label: str, max_duration: float) -> Iterator[av.Au
         with _container(file, label) as container:
             track = _track(container, label)
             kind = container.format.name.split(",")[0]
-            declared = _declared(container, track)
+            promised = _declared(container, track)
             if not (kind in _COUNTING or kind == "wav" or (kind == "mp3" and mp3_counted)):
-                declared = None  # a guess from the size of the file
-            if declared is not None and declared > max_duration:
-                raise AudioTooLong(too_long(label, max_duration, declared))
+                promised = None  # a guess from the size of the file
+            if promised is not None and promised > max_duration:
+                raise AudioTooLong(too_long(label, max_duration, promised))
             bit_rate = track.codec_context.bit_rate
             if kind == "wav":
-                declared = wav_bytes * 8 / bit_rate if wav_bytes and bit_rate else None
+                promised = wav_bytes * 8 / bit_rate if wav_bytes and bit_rate else None
             elif kind == "mp3" and bit_rate and container.bit_rate > 0.97 * bit_rate:
-                declared = None  # the file is large enough, so that the header says too much
-            yield from _decoded(container, track, declared, label)
+                promised = None  # the file is large enough, so that the header says too much
+            if declared and promised is not None:
+                declared(promised)
+            yield from _decoded(container, track, promised, label)
 
 
 def length(source: MediaFile, label: str) -> float | None:

@@ -1,5 +1,6 @@
 """A description as server-sent events, for recordings that take long: what is heard, as it is heard, then the result.
 
+    event: recording  {"duration": 1800.0}      what its header says, or null; before the first segment
     event: segment    {"start": 2.0, "end": 6.0, "affect": {...}}      in the order in which they are encoded
     event: result     what the plain answer would have been
     event: problem    instead of the result, the problem that came up on the way
@@ -12,7 +13,7 @@ seconds, so that no proxy takes the connection for dead.
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
@@ -28,9 +29,27 @@ from service.schemas import AffectOut
 MEDIA_TYPE: Final = "text/event-stream"
 KEEP_ALIVE: Final = 15.0
 
-# What describes a recording, given whom to show each segment.
-Describe = Callable[[Callable[[EncodedSegment], None]], DescribeResponse]
+_LAST: Final = frozenset({"result", "problem"})
+
+
+class Listener(Protocol):
+    """Whom to tell of a recording on the way, in the thread that describes it."""
+
+    def declared(self, seconds: float) -> None:
+        """Hear how long the header says that the recording is."""
+
+    def segment(self, segment: EncodedSegment) -> None:
+        """Hear of a segment; what this raises ends the description."""
+
+
+Describe = Callable[[Listener], DescribeResponse]
 _Event = tuple[str, BaseModel]
+
+
+class RecordingOut(BaseModel):
+    """The recording, before it has been heard."""
+
+    duration: Annotated[float | None, Field(description="In seconds, as its header counts them; null where not.")]
 
 
 class SegmentOut(BaseModel):
@@ -74,6 +93,8 @@ class _Work:
         self._left = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[_Event | Exception] = asyncio.Queue()
+        self._duration: float | None = None
+        self._begun = False
         self._task = asyncio.create_task(self._run(lane, describe, done))
 
     async def first(self) -> _Event:
@@ -94,7 +115,7 @@ class _Work:
             while True:
                 name, data = _told(event, instance) if isinstance(event, Exception) else event
                 yield format_sse_event(event=name, data_str=data.model_dump_json(exclude_none=name == "problem"))
-                if name != "segment":
+                if name in _LAST:
                     return
                 while True:
                     try:
@@ -107,20 +128,30 @@ class _Work:
 
     async def _run(self, lane: Lane, describe: Describe, done: Callable[[], None]) -> None:
         try:
-            self._events.put_nowait(("result", await lane.run(describe, self._heard)))
+            self._events.put_nowait(("result", await lane.run(describe, self)))
         except Exception as error:  # whoever reads the events says which
             self._events.put_nowait(error)
         finally:
             done()
 
-    def _heard(self, segment: EncodedSegment) -> None:
+    def declared(self, seconds: float) -> None:
+        """Keep what the header says, until the recording is known to be one."""
+        self._duration = round(seconds, 4)
+
+    def segment(self, segment: EncodedSegment) -> None:
         """Take a segment, in the lane's thread."""
         if self._left.is_set():
             raise _LeftError
+        if not self._begun:
+            self._begun = True
+            self._tell("recording", RecordingOut(duration=self._duration))
         found = SegmentOut(
             start=round(segment.start, 4), end=round(segment.end, 4), affect=AffectOut.of(segment.affect)
         )
-        self._loop.call_soon_threadsafe(self._events.put_nowait, ("segment", found))
+        self._tell("segment", found)
+
+    def _tell(self, name: str, data: BaseModel) -> None:
+        self._loop.call_soon_threadsafe(self._events.put_nowait, (name, data))
 
 
 def _told(error: Exception, instance: str) -> _Event:

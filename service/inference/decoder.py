@@ -6,6 +6,7 @@ message begins with four letters:
     <- warm                  it is ready for its first job
     -> {"label": ..., ...}   a job (`Job`, as JSON), with the upload's descriptor
     <- take                  from here on, whatever happens is the file's doing
+    <- long + JSON           how long its header says that it is (s); not every file says it
     <- data + float32[n]     sound, mono at 16 kHz, at most MOST_SAMPLES a message
     <- done                  that was all of it
     <- fail + JSON           `Failure`: the code of an audio error and its message
@@ -38,6 +39,7 @@ from service.wav import wav
 
 WARM: Final = b"warm"
 TAKE: Final = b"take"
+LONG: Final = b"long"
 DATA: Final = b"data"
 DONE: Final = b"done"
 FAIL: Final = b"fail"
@@ -97,7 +99,13 @@ def serve(channel: socket.socket) -> None:
 
 def _decode(job: Job, file: io.BufferedReader, channel: socket.socket) -> Failure | None:
     try:
-        for piece in stream(file, name=job.label, max_duration=job.max_duration):
+        pieces = stream(
+            file,
+            name=job.label,
+            max_duration=job.max_duration,
+            declared=lambda seconds: channel.sendall(LONG + json.dumps(seconds).encode()),
+        )
+        for piece in pieces:
             for begin in range(0, piece.size, MOST_SAMPLES):
                 channel.sendmsg([DATA, piece[begin : begin + MOST_SAMPLES].data])
     except AudioError as error:

@@ -17,6 +17,7 @@ Processes are started by `subprocess`, never forked from this one and its thread
 import io
 import json
 import logging
+import math
 import os
 import queue
 import shutil
@@ -37,7 +38,7 @@ from encoders import errors
 from encoders.audio import SAMPLE_RATE, Decoded, Samples
 from encoders.errors import AudioError, AudioUnreadable, EmotionRankError
 from service.errors import AudioTooCostly, NotReady, Overloaded, StorageFull
-from service.inference.decoder import DATA, DONE, FAIL, MOST_SAMPLES, NO_MEMORY, TAKE, WARM, Failure, Job
+from service.inference.decoder import DATA, DONE, FAIL, LONG, MOST_SAMPLES, NO_MEMORY, TAKE, WARM, Failure, Job
 from service.observing import timing
 from service.uploads import Upload
 
@@ -93,8 +94,10 @@ class Decoders:
             return [process.pid for process in self._processes]
 
     @contextmanager
-    def sound(self, upload: Upload) -> Iterator[Decoded]:
+    def sound(self, upload: Upload, declared: Callable[[float], None] | None = None) -> Iterator[Decoded]:
         """Give the sound of an upload for as long as the block lasts; nothing is decoded before it is read.
+
+        `declared` is told how long its header says that it is (s), before the first sound; not every file says it.
 
         Reading it raises what `audio.stream` raises, and AudioTooCostly, NotReady, Overloaded, StorageFull. A reading
         that has not ended with the block is ended then, also in another thread: it raises NotReady there.
@@ -104,7 +107,7 @@ class Decoders:
         def read(label: str, max_duration: float) -> Iterator[Samples]:
             claim = _Claim()
             most = self._seconds + SLOWEST * max_duration
-            job = self._read(upload, Job(label, max_duration, self._memory_mb, most), claim)
+            job = self._read(upload, Job(label, max_duration, self._memory_mb, most), claim, declared)
             jobs.append((claim, job))
             return job
 
@@ -128,7 +131,9 @@ class Decoders:
                 if free := self._idle.get_nowait():
                     self._release(free, usable=False)
 
-    def _read(self, upload: Upload, job: Job, claim: "_Claim") -> Generator[Samples]:
+    def _read(
+        self, upload: Upload, job: Job, claim: "_Claim", declared: Callable[[float], None] | None
+    ) -> Generator[Samples]:
         claim.thread = threading.get_ident()
         with timing.stage("decode"), _descriptor(upload) as descriptor:
             process = claim.process = self._begun(job, descriptor)
@@ -148,6 +153,10 @@ class Decoders:
                     return
                 if kind == FAIL:
                     raise _failed(job.label, rest)
+                if kind == LONG:
+                    if declared:
+                        declared(_seconds(rest))
+                    continue
                 if count > job.max_duration * SAMPLE_RATE:  # it counts too, and is no longer itself
                     raise _Gone
                 yield samples
@@ -312,7 +321,7 @@ class _Process:
         kind = message[:1].tobytes()
         if size % 4 == 0 and kind == DATA:
             return kind, message[1 : size // 4], b""
-        if kind in {DONE, FAIL, WARM, TAKE}:
+        if kind in {DONE, FAIL, LONG, WARM, TAKE}:
             return kind, message[:0], message.tobytes()[4:size]
         raise _Gone  # ended, or no longer itself
 
@@ -359,6 +368,17 @@ def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
             yield copy
     else:
         yield file
+
+
+def _seconds(packed: bytes) -> float:
+    """Read what a process says of a length; raises _Gone where it is no longer itself."""
+    try:
+        seconds = float(json.loads(packed))
+    except (ValueError, TypeError):
+        raise _Gone from None
+    if not math.isfinite(seconds):
+        raise _Gone
+    return seconds
 
 
 def _failed(label: str, packed: bytes) -> EmotionRankError:

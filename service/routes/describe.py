@@ -1,13 +1,11 @@
 """Describe a recording: audio to words."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
 from fastapi import Form, Request
 from fastapi.responses import StreamingResponse
 
-from encoders.encoder import EncodedSegment
 from index.describe import describe
 from service import events
 from service.access.needs import READ, needs
@@ -46,8 +44,8 @@ async def describe_recording(
 ) -> DescribeResponse | StreamingResponse:
     """Describe an uploaded recording: its affect, a sentence, emotion terms, nearest prompts, and a timeline.
 
-    With `Accept: text/event-stream` the segments of a long recording are told as they are heard (events `segment`
-    with start, end and affect), then the result (`result`) or what went wrong (`problem`).
+    With `Accept: text/event-stream` a long recording is told as it is heard: `recording` with the duration that its
+    header counts, `segment` with start, end and affect for each, then `result` or what went wrong (`problem`).
 
     The recording is not kept. The model was trained on acted speech: take the answer as a ranking, not as a
     diagnosis of a person.
@@ -61,9 +59,10 @@ async def describe_recording(
 
 
 def _describe(
-    upload: Upload, engine: Engine, candidates: list[str], visit: Callable[[EncodedSegment], None] | None = None
+    upload: Upload, engine: Engine, candidates: list[str], listener: events.Listener | None = None
 ) -> DescribeResponse:
-    with timing.stage("encode"), engine.decoders.sound(upload) as sound:
+    declared = listener.declared if listener else None
+    with timing.stage("encode"), engine.decoders.sound(upload, declared) as sound:
         found = describe(
             engine.encoder,
             engine.bank,
@@ -71,6 +70,6 @@ def _describe(
             name=upload.name,
             candidates=candidates,
             max_duration=engine.settings.max_duration,
-            visit=visit,
+            visit=listener.segment if listener else None,
         )
     return DescribeResponse.of(upload.name, found)

@@ -43,11 +43,19 @@ def test_segments_are_told_and_then_the_same_result_as_without(client: httpx.Cli
     answer = listened(client, content)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
-    *told, (last, result) = read(answer.text)
+    (first, recording), *told, (last, result) = read(answer.text)
+    assert (first, recording) == ("recording", {"duration": plain["duration"]})
     assert (last, result) == ("result", plain)
     assert {name for name, _ in told} == {"segment"}
     heard = sorted((data for _, data in told), key=lambda data: data["start"])
     assert heard == [{field: moment[field] for field in ("start", "end", "affect")} for moment in plain["timeline"]]
+
+
+def test_a_header_that_counts_nothing_is_no_duration(client: httpx.Client) -> None:
+    content = bytearray(sounds.media(sounds.speech(5.0), "wav"))
+    place = content.index(b"data") + 4
+    content[place : place + 4] = b"\xff" * 4  # as a writer on a pipe leaves it
+    assert read(listened(client, bytes(content)).text)[0] == ("recording", {"duration": None})
 
 
 def test_what_fails_at_once_is_answered_plainly(client: httpx.Client) -> None:
@@ -58,7 +66,8 @@ def test_what_fails_at_once_is_answered_plainly(client: httpx.Client) -> None:
 def test_what_fails_on_the_way_is_the_last_event(client: httpx.Client) -> None:
     content = sounds.media(sounds.speech(20.0), "wav")
     told = read(listened(client, content[: len(content) // 2]).text)
-    assert [name for name, _ in told[:-1]] == ["segment"] * (len(told) - 1)
+    assert [name for name, _ in told[:-1]] == ["recording"] + ["segment"] * (len(told) - 2)
+    assert told[0][1]["duration"] == pytest.approx(20.0, abs=0.01)
     name, problem = told[-1]
     assert (name, problem["type"]) == ("problem", "urn:emotionrank:problem:audio-truncated")
     assert problem["instance"] == "/v1/describe"
@@ -97,16 +106,16 @@ def test_a_caller_that_hangs_up_ends_the_work() -> None:
     heard: list[int] = []
     left = threading.Event()
 
-    def describe(visit: Callable[[EncodedSegment], None]) -> DescribeResponse:
-        visit(SEGMENT)
+    def describe(listener: events.Listener) -> DescribeResponse:
+        listener.segment(SEGMENT)
         assert left.wait(30)
         for place in range(100):
-            visit(SEGMENT)
+            listener.segment(SEGMENT)
             heard.append(place)
         return RESULT
 
     async def hang_up(stream: Any) -> None:
-        assert b"event: segment" in await anext(stream)
+        assert b'event: recording\ndata: {"duration":null}' in await anext(stream)
         await stream.aclose()
         left.set()
 
@@ -118,8 +127,8 @@ def test_a_comment_is_sent_while_nothing_happens(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(events, "KEEP_ALIVE", 0.01)
     commented = threading.Event()
 
-    def describe(visit: Callable[[EncodedSegment], None]) -> DescribeResponse:
-        visit(SEGMENT)
+    def describe(listener: events.Listener) -> DescribeResponse:
+        listener.segment(SEGMENT)
         assert commented.wait(30)
         return RESULT
 
@@ -133,13 +142,13 @@ def test_a_comment_is_sent_while_nothing_happens(monkeypatch: pytest.MonkeyPatch
 
     pieces, ended = at_work(describe, until_the_end)
     assert ended
-    assert [piece.split(b":")[0] for piece in pieces if not piece.startswith(b": ")] == [b"event", b"event"]
-    assert pieces[1].startswith(b": still at work")
+    assert [piece.split(b":")[0] for piece in pieces if not piece.startswith(b": ")] == [b"event"] * 3
+    assert pieces[2].startswith(b": still at work")
 
 
 def test_an_error_that_nobody_expected_tells_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
-    def describe(visit: Callable[[EncodedSegment], None]) -> DescribeResponse:
-        visit(SEGMENT)
+    def describe(listener: events.Listener) -> DescribeResponse:
+        listener.segment(SEGMENT)
         raise RuntimeError("secret")
 
     text, ended = at_work(describe, everything)
