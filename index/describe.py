@@ -12,7 +12,7 @@ import numpy as np
 from encoders.affect import Affect, AffectRange
 from encoders.audio import DEFAULT_MAX_DURATION, Source
 from encoders.bundle import Prompt
-from encoders.encoder import EncodedSegment, Encoder, pool
+from encoders.encoder import EncodedSegment, Encoder, Vectors, pool
 from encoders.terms import TermShares
 from encoders.voice import Voices
 from index.doubts import Doubt, doubts
@@ -24,11 +24,12 @@ from index.wording import sentence
 NEAREST: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Description:
     """What a recording sounds like.
 
-    `affect` is the mean over its segments; `affect_range` says where the label of such a clip lies, None where the
+    `embedding` (float32 [dim], unit norm) is the mean over its segments, as `encoder.pool` has it. So is `affect`;
+    `affect_range` says where the label of such a clip lies, None where the
     bundle does not state it, and it holds for the whole clip only, not for moments of it. `terms` are all terms of
     the vocabulary with their shares (which sum to 1), and `calibration` what the bundle states on these, None where
     they are not calibrated. `prompts` are the nearest few with their cosines, `candidates` the caller's own prompts
@@ -38,6 +39,7 @@ class Description:
 
     duration: float
     voiced: float
+    embedding: Vectors
     affect: Affect
     affect_range: AffectRange | None
     summary: str
@@ -84,6 +86,7 @@ def describe(
     return Description(
         duration=duration,
         voiced=min(voices.signs().voiced, duration),
+        embedding=embedding,
         affect=affect,
         affect_range=affect_range,
         summary=sentence(affect, affect_range, terms, moments, changes, doubted),

@@ -8,7 +8,7 @@ from index.describe import Description
 from index.doubts import Code
 from index.wording import compared
 from service import examples
-from service.schemas import AffectIntervalOut, AffectOut
+from service.schemas import AffectIntervalOut, AffectOut, vector_out
 
 
 class TermOut(BaseModel):
@@ -88,10 +88,14 @@ class DescribeResponse(BaseModel):
     candidates: Annotated[list[CandidateOut], Field(description="The caller's prompts, nearest first.")]
     timeline: list[TimelineEntry]
     changes: Annotated[list[ChangeOut], Field(description="In order of time.")]
+    embedding: Annotated[
+        list[float] | None,
+        Field(description="Of the whole recording, a unit vector, as a search takes it; null unless asked for."),
+    ]
 
     @classmethod
-    def of(cls, name: str, found: Description) -> Self:
-        """Make it from what the index found; `name` is the upload's."""
+    def of(cls, name: str, found: Description, *, embedding: bool = False) -> Self:
+        """Make it from what the index found; `name` is the upload's, and `embedding` is given where wanted."""
         return cls(
             name=name,
             duration=round(found.duration, 4),
@@ -132,4 +136,5 @@ class DescribeResponse(BaseModel):
                 )
                 for change in found.changes
             ],
+            embedding=vector_out(found.embedding) if embedding else None,
         )

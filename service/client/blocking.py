@@ -119,7 +119,12 @@ class Client:
         return self._send(calls.audio(clip_id), save)
 
     def describe_aloud(
-        self, sound: Sound, heard: Callable[[HeardSegment], None], *, candidates: Sequence[str] = ()
+        self,
+        sound: Sound,
+        heard: Callable[[HeardSegment], None],
+        *,
+        candidates: Sequence[str] = (),
+        embedding: bool = False,
     ) -> Description:
         """Describe a recording, and call `heard` with each segment of it as it is heard: for long ones.
 
@@ -132,7 +137,7 @@ class Client:
                 listener.take(piece)
             return listener.result()
 
-        call = calls.describe(sound, candidates=candidates)
+        call = calls.describe(sound, candidates=candidates, embedding=embedding)
         return self._send(replace(call, headers=EVENTS), listen)
 
     def wait_until_ready(self, seconds: float = 60.0) -> Ready:

@@ -149,9 +149,12 @@ def similar(
     return Call("GET", f"{_clip(clip_id)}/similar", _FOUND, params=_given(params))
 
 
-def describe(sound: Sound, *, candidates: Sequence[str] = ()) -> Call[results.Description]:
-    """Say how a recording feels, which is not kept; `candidates` are prompts of yours to score against it."""
-    form = {"candidates": list(candidates)}
+def describe(sound: Sound, *, candidates: Sequence[str] = (), embedding: bool = False) -> Call[results.Description]:
+    """Say how a recording feels, which is not kept; `candidates` are prompts of yours to score against it.
+
+    `embedding` asks for the recording's too, to search with or to compare.
+    """
+    form = {"candidates": list(candidates), "embedding": embedding}
     return Call("POST", "/v1/describe", _DESCRIPTION, form=form, files=("file", [sound]))
 
 

@@ -115,7 +115,12 @@ class AsyncClient:
         return await self._send(calls.audio(clip_id), save)
 
     async def describe_aloud(
-        self, sound: Sound, heard: Callable[[HeardSegment], None], *, candidates: Sequence[str] = ()
+        self,
+        sound: Sound,
+        heard: Callable[[HeardSegment], None],
+        *,
+        candidates: Sequence[str] = (),
+        embedding: bool = False,
     ) -> Description:
         """Describe a recording, and call `heard` with each segment of it as it is heard: for long ones.
 
@@ -128,7 +133,7 @@ class AsyncClient:
                 listener.take(piece)
             return listener.result()
 
-        call = calls.describe(sound, candidates=candidates)
+        call = calls.describe(sound, candidates=candidates, embedding=embedding)
         return await self._send(replace(call, headers=EVENTS), listen)
 
     async def wait_until_ready(self, seconds: float = 60.0) -> Ready:

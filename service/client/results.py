@@ -231,6 +231,7 @@ class Description:
     candidates: tuple[Candidate, ...]
     timeline: tuple[TimelineEntry, ...]
     changes: tuple[Change, ...]
+    embedding: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

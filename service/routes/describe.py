@@ -41,6 +41,7 @@ async def describe_recording(
             description="Your own prompts; each is scored against the recording. Repeat the field.",
         ),
     ] = [],  # noqa: B006 - FastAPI copies it
+    embedding: Annotated[bool, Form(description="Give the recording's embedding too.")] = False,
 ) -> DescribeResponse | StreamingResponse:
     """Describe an uploaded recording: its affect, a sentence, emotion terms, nearest prompts, and a timeline.
 
@@ -53,13 +54,13 @@ async def describe_recording(
     upload = received(file)
     if events.wanted(request.headers.get("accept", "")):
         own = outliving(upload)
-        work = partial(_describe, own, engine, candidates)
+        work = partial(_describe, own, engine, candidates, embedding)
         return await events.answer(engine.audio, work, own.file.close, request.url.path)
-    return await engine.audio.run(_describe, upload, engine, candidates)
+    return await engine.audio.run(_describe, upload, engine, candidates, embedding)
 
 
 def _describe(
-    upload: Upload, engine: Engine, candidates: list[str], listener: events.Listener | None = None
+    upload: Upload, engine: Engine, candidates: list[str], embedding: bool, listener: events.Listener | None = None
 ) -> DescribeResponse:
     declared = listener.declared if listener else None
     with timing.stage("encode"), engine.decoders.sound(upload, declared) as sound:
@@ -72,4 +73,4 @@ def _describe(
             max_duration=engine.settings.max_duration,
             visit=listener.segment if listener else None,
         )
-    return DescribeResponse.of(upload.name, found)
+    return DescribeResponse.of(upload.name, found, embedding=embedding)

@@ -102,3 +102,18 @@ def test_recordings_are_embedded_each_with_its_status(client: httpx.Client, spee
 def test_when_no_recording_can_be_embedded_the_answer_is_a_problem(client: httpx.Client) -> None:
     found = problem_of(client.post("/v1/embed/audio", files={"files": ("a", b"")}), 422, "audio-empty")
     assert found["results"][0]["status"] == "failed"
+
+
+def test_a_description_gives_the_embedding_where_it_is_wanted(
+    client: httpx.Client, speech: Callable[..., bytes]
+) -> None:
+    files = {"file": ("talk.wav", speech(seconds=6.0))}
+    assert client.post("/v1/describe", files=files).json()["embedding"] is None
+    told = client.post("/v1/describe", files=files, data={"embedding": "true"}).json()
+    alone = client.post("/v1/embed/audio", files={"files": files["file"]}).json()["results"][0]
+    assert told["embedding"] == alone["embedding"]
+    scores = client.post("/v1/describe", files=files, data={"candidates": ["calm", "angry"]}).json()["candidates"]
+    texts = client.post("/v1/embed/text", json={"prompts": [scored["text"] for scored in scores]}).json()["embeddings"]
+    for scored, text in zip(scores, texts, strict=True):
+        cosine = sum(a * b for a, b in zip(told["embedding"], text["embedding"], strict=True))
+        assert cosine == pytest.approx(scored["score"], abs=1e-5)
