@@ -87,7 +87,7 @@ DESCRIBE_RESPONSE: Final[Example] = {
         {"start": 2.0, "end": 6.0, "affect": AFFECT, "smoothed": AFFECT, "term": "fear"},
     ],
     "changes": [{"at": 42.1, "before": AFFECT, "after": {"valence": 2.6, "arousal": 3.1}, "words": "calmer"}],
-    "embedding": None,
+    "embedding": [0.6, 0.8],
 }
 EMBED_TEXT_REQUEST: Final[Example] = {"prompts": ["a sad, tired voice", "bored and indifferent"]}
 EMBED_TEXT_RESPONSE: Final[Example] = {
