@@ -82,6 +82,9 @@ class Store(Protocol):
     def clips(self, *, offset: int = 0, limit: int = 100, filter: Filter | None = None) -> list[Clip]:
         """Return the clips that a filter keeps, in the order they were added. Raises QueryError."""
 
+    def state(self) -> str | None:
+        """Name the library's last change: while the name is the same, so are its clips. None where that is not told."""
+
     def count(self, filter: Filter | None = None) -> Counts:
         """Count the clips that a filter keeps, their segments and their seconds."""
 

@@ -18,7 +18,7 @@ from service.engine import Engine, open_engine
 from service.observing import requestid, requestlog, tracing
 from service.observing.middleware import Observe
 from service.observing.requestlog import RequestLog
-from service.routes import clips, describe, embed, facets, metrics, page, search, system
+from service.routes import clips, describe, embed, facets, metrics, page, plane, search, system
 from service.serving.watch import watched
 from service.settings import Settings
 
@@ -36,6 +36,7 @@ _TAGS: Final = [
     {"name": "describe", "description": "From a recording to words."},
     {"name": "clips", "description": "The library."},
     {"name": "facets", "description": "The library, counted by field."},
+    {"name": "map", "description": "The library, in the plane."},
     {"name": "embed", "description": "Vectors, for use elsewhere."},
     {"name": "system", "description": "What runs here."},
 ]
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         describe.routes,
         clips.routes,
         facets.routes,
+        plane.routes,
         embed.routes,
         system.routes,
         metrics.routes,

@@ -15,6 +15,7 @@ from service.errors import SettingsInvalid
 from service.inference.decoding import Decoders
 from service.inference.lanes import Lane
 from service.inference.texts import Texts
+from service.maps import Maps
 from service.observing.metrics import Metrics
 from service.observing.readings import Readings
 from service.settings import Settings
@@ -37,6 +38,8 @@ class Engine:
     audio_folder: AudioFolder | None  # None: there is none, and uploads are refused
     quick: Lane
     audio: Lane
+    mapping: Lane
+    maps: Maps
     decoders: Decoders
     metrics: Metrics
     readings: Readings
@@ -77,11 +80,28 @@ def open_engine(
         stack.callback(quick.close)
         audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
         stack.callback(audio.close)
-        readings = Readings(metrics, encoder.bundle, store, texts, (quick, audio))
+        # One thread: a map of a million segments takes seconds, and is made once for all who wait for it.
+        mapping = Lane("map", 1, settings.search_queue, _QUICK_PAUSE)
+        stack.callback(mapping.close)
+        readings = Readings(metrics, encoder.bundle, store, texts, (quick, audio, mapping))
         stack.callback(readings.close)
         bank = PromptBank(encoder)
         decoders.await_ready()
-        yield Engine(settings, encoder, store, bank, texts, folder, quick, audio, decoders, metrics, readings)
+        yield Engine(
+            settings,
+            encoder,
+            store,
+            bank,
+            texts,
+            folder,
+            quick,
+            audio,
+            mapping,
+            Maps(store),
+            decoders,
+            metrics,
+            readings,
+        )
 
 
 def check(settings: Settings) -> None:

@@ -29,7 +29,7 @@ from index import checks
 from index.errors import LibraryInvalid, LibraryNewer, LibraryNotFound, LibraryReadOnly
 from index.facets import Facet
 from index.filters import Filter
-from index.local import backup, catalog, compaction, facets, report
+from index.local import backup, catalog, changes, compaction, facets, report
 from index.local.claims import claim
 from index.local.codes import Floats
 from index.local.following import Following
@@ -212,6 +212,11 @@ class LocalStore:
                 numbers = self._kept.numbers(connection, filter)[offset : offset + limit]
                 found = catalog.some(connection, numbers.tolist())
             return [self._located(clip) for clip in found]
+
+    def state(self) -> str | None:
+        """Name the library's last change."""
+        with self._database.read() as connection:
+            return str(changes.state(connection).sequence)
 
     def count(self, filter: Filter | None = None) -> Counts:
         """Count the clips that a filter keeps, their segments and their seconds."""

@@ -139,6 +139,10 @@ class MilvusStore:
         checks.check_page(offset, limit)
         return [stored.clip for stored in listing.page(self._connection, compile_filter(filter), offset, limit)]
 
+    def state(self) -> str | None:
+        """Tell nothing: Milvus numbers no changes."""
+        return None
+
     def count(self, filter: Filter | None = None) -> Counts:
         """Count the clips that a filter keeps, their segments and their seconds."""
         return reading.count(self._connection, compile_filter(filter))

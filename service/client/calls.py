@@ -200,6 +200,11 @@ def facets(
     return Call("GET", "/v1/facets", _FACETS, params=_given(params))
 
 
+def plane_map(*, filter: Filter | None = None) -> Call[bytes]:
+    """Return where every segment lies in the plane, as the bytes that docs/http.md lays out."""
+    return Call("GET", "/v1/map", lambda answer: answer.content, params=_given({"filter": _text(filter)}))
+
+
 def embed_text(prompts: Sequence[str]) -> Call[results.TextEmbeddings]:
     """Turn prompts into unit vectors of the space that audio lives in too."""
     return Call("POST", "/v1/embed/text", _TEXTS, json={"prompts": list(prompts)})

@@ -54,6 +54,7 @@ class AsyncClient:
     delete = _method(calls.delete)
     audio = _method(calls.audio)
     facets = _method(calls.facets)
+    plane_map = _method(calls.plane_map)
     embed_text = _method(calls.embed_text)
     embed_audio = _method(calls.embed_audio)
     info = _method(calls.info)

@@ -6,9 +6,9 @@ those that wait. Whoever finds no seat is told so at once (`Overloaded`), so tha
 end; whoever hangs up while waiting gives the seat back, and nothing is done for them. A request takes one seat,
 however many files it brings; its files are worked on one after the other.
 
-There are two lanes, so that an hour-long upload does not hold up a search: `quick` for searches and the catalog
-(milliseconds), `audio` for decoding and encoding (seconds). Prompts have a stage of their own (`texts`), which the
-holder of a seat uses. Health checks use neither.
+There are three lanes, so that an hour-long upload does not hold up a search: `quick` for searches and the catalog
+(milliseconds), `audio` for decoding and encoding (seconds), `map` for walks over the whole library. Prompts have a
+stage of their own (`texts`), which the holder of a seat uses. Health checks use none.
 """
 
 import asyncio

@@ -168,6 +168,22 @@ def test_the_places_of_all_segments_come_in_columns(store: Store) -> None:
     assert store.places().owners.tolist() == [0, 1, 1]
 
 
+def test_a_state_lasts_until_the_clips_change(store: Store) -> None:
+    seen = [store.state()]
+    if seen[0] is None:
+        return  # this store cannot tell
+    (first, second) = fill(store, [1, 2])
+    seen.append(store.state())
+    store.update(first, metadata={"n": 9})
+    seen.append(store.state())
+    store.delete(second)
+    seen.append(store.state())
+    assert len(set(seen)) == 4
+    store.places()
+    store.compact()
+    assert store.state() == seen[-1]
+
+
 def test_a_score_is_a_cosine_whatever_the_length_of_the_query(store: Store) -> None:
     held = fill(store, [1])
     vector = next(iter(held.values()))[0]
