@@ -18,7 +18,7 @@ from service.engine import Engine, open_engine
 from service.observing import requestid, requestlog, tracing
 from service.observing.middleware import Observe
 from service.observing.requestlog import RequestLog
-from service.routes import clips, describe, embed, facets, metrics, page, plane, search, system
+from service.routes import clips, describe, embed, facets, metrics, page, plane, search, system, waveform
 from service.serving.watch import watched
 from service.settings import Settings
 
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
         search.routes,
         describe.routes,
         clips.routes,
+        waveform.routes,
         facets.routes,
         plane.routes,
         embed.routes,

@@ -20,6 +20,7 @@ from service.observing.metrics import Metrics
 from service.observing.readings import Readings
 from service.settings import Settings
 from service.uploads import AudioFolder
+from service.waveforms import Waveforms
 
 # What a caller is asked to wait for: a search takes milliseconds, a clip can take seconds.
 _QUICK_PAUSE: Final = 1
@@ -41,6 +42,7 @@ class Engine:
     mapping: Lane
     maps: Maps
     decoders: Decoders
+    waveforms: Waveforms
     metrics: Metrics
     readings: Readings
 
@@ -99,6 +101,7 @@ def open_engine(
             mapping,
             Maps(store),
             decoders,
+            Waveforms(decoders),
             metrics,
             readings,
         )

@@ -43,6 +43,7 @@ SEARCH_RESPONSE: Final[Example] = {
     "hints": [],
 }
 CLIPS_RESPONSE: Final[Example] = {"clips": [CLIP], "total": 1, "offset": 0, "limit": 100, "hints": []}
+WAVEFORM_RESPONSE: Final[Example] = {"duration": 3.3, "peaks": [0.0, 0.214, 0.482, 0.127]}
 FACETS_RESPONSE: Final[Example] = {
     "facets": [
         {

@@ -18,6 +18,7 @@ from index.records import Clip, Hit, IndexInfo, JsonScalar
 from service import examples
 from service.problems import Problem
 from service.queries import Prompt, Strict
+from service.waveforms import Waveform
 
 MAX_PROMPTS: Final = 256
 
@@ -166,6 +167,23 @@ class ClipsResponse(BaseModel):
     offset: int
     limit: int
     hints: Hints
+
+
+class WaveformResponse(BaseModel):
+    """How loud a sound is, from its beginning to its end, for drawing it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WAVEFORM_RESPONSE]})
+
+    duration: Annotated[float, Field(description="In seconds.")]
+    peaks: Annotated[
+        list[Annotated[float, Field(ge=0, le=1)]],
+        Field(description="The loudest sample of each of equal parts, in order; 1 is full scale."),
+    ]
+
+    @classmethod
+    def of(cls, found: Waveform) -> Self:
+        """Make it from what was computed."""
+        return cls(duration=round(found.duration, 4), peaks=found.peaks)
 
 
 class FacetValueOut(BaseModel):

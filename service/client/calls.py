@@ -192,6 +192,11 @@ def audio(clip_id: str, *, first: int = 0, last: int | None = None) -> Call[byte
     return Call("GET", f"{_clip(clip_id)}/audio", lambda answer: answer.content, headers=headers)
 
 
+def waveform(clip_id: str, *, points: int = 400) -> Call[results.Waveform]:
+    """Return how loud each of so many equal parts of a clip is, for drawing it."""
+    return Call("GET", f"{_clip(clip_id)}/waveform", _WAVEFORM, params={"points": points})
+
+
 def facets(
     fields: Sequence[str] | None = None, *, filter: Filter | None = None, limit: int = 20
 ) -> Call[results.Facets]:
@@ -268,6 +273,7 @@ _FOUND: Final = _reader(results.Found)
 _PAGE: Final = _reader(results.Page)
 _CLIP: Final = _reader(results.Clip)
 _ADDED: Final = _reader(results.AddedFiles)
+_WAVEFORM: Final = _reader(results.Waveform)
 _DESCRIPTION: Final = _reader(results.Description)
 _FACETS: Final = _reader(results.Facets)
 _TEXTS: Final = _reader(results.TextEmbeddings)

@@ -53,6 +53,7 @@ class AsyncClient:
     clip = _method(calls.clip)
     delete = _method(calls.delete)
     audio = _method(calls.audio)
+    waveform = _method(calls.waveform)
     facets = _method(calls.facets)
     plane_map = _method(calls.plane_map)
     embed_text = _method(calls.embed_text)

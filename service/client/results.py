@@ -142,6 +142,14 @@ class Facets:
 
 
 @dataclass(frozen=True, slots=True)
+class Waveform:
+    """How loud a clip is: the loudest sample of each of equal parts, 0..1 where 1 is full scale; in seconds."""
+
+    duration: float
+    peaks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """What became of one file that was sent to be added: `clip` unless it failed, else `problem`."""
 

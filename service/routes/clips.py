@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from index import hints, query
 from index.errors import MetadataError
-from index.records import JsonScalar, check_metadata
+from index.records import Clip, JsonScalar, check_metadata
 from service import adding, examples, strictjson
 from service.access.needs import READ, WRITE, needs
 from service.engine import Engine
@@ -204,11 +204,11 @@ async def delete_clip(engine: TheEngine, clip_id: ClipId) -> None:
 )
 async def get_clip_audio(engine: TheEngine, clip_id: ClipId) -> FileResponse:
     """Stream the clip's audio, with range requests, so that players can seek."""
-    audio = await engine.quick.run(_locate, engine, clip_id)
+    audio = await engine.quick.run(locate, engine, clip_id)
     return FileResponse(
         audio.path,
         media_type=audio.container.media_type,
-        filename=audio.name,
+        filename=audio.clip.name,
         stat_result=audio.status,
         # What cannot be named as audio is offered as a download, never shown.
         content_disposition_type="attachment" if audio.container == UNKNOWN else "inline",
@@ -248,16 +248,16 @@ async def similar_clips(
     return SearchResponse.of(found, k, offset, root_path(request))
 
 
-class _Audio(NamedTuple):
-    """A clip's file as it lies on the disk now."""
+class Audio(NamedTuple):
+    """A clip, and its file as it lies on the disk now."""
 
+    clip: Clip
     path: FilePath
-    name: str
     container: Container
     status: os.stat_result
 
 
-def _locate(engine: Engine, clip_id: str) -> _Audio:
+def locate(engine: Engine, clip_id: str) -> Audio:
     """Find a clip's file; raises `ClipNotFound` and `AudioMissing`."""
     clip = engine.store.get(clip_id)
     path = FilePath(clip.path)
@@ -266,7 +266,7 @@ def _locate(engine: Engine, clip_id: str) -> _Audio:
             f"the audio of clip {clip_id} ({clip.name}) is no longer where it was when the clip was added. "
             "Searching still works; to hear it, put the file back, or add it again."
         )
-    return _Audio(path, clip.name, container_of(path), path.stat())
+    return Audio(clip, path, container_of(path), path.stat())
 
 
 def _metadata(text: str | None, files: int) -> list[Mapping[str, JsonScalar] | None]:

@@ -26,7 +26,8 @@ AnyCase = Case[Any]
 
 OPERATIONS: Final = [
     "search", "search_audio", "describe", "add_clips", "list_clips", "get_clip", "delete_clip", "get_clip_audio",
-    "similar_clips", "facets", "plane_map", "embed_text", "embed_audio", "info", "healthz", "readyz",
+    "similar_clips", "get_clip_waveform", "facets", "plane_map", "embed_text", "embed_audio", "info",
+    "healthz", "readyz",
     "metrics", "metrics_summary",
 ]  # fmt: skip
 CHECKS: Final[list[CheckFunction]] = [

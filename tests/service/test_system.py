@@ -138,6 +138,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
         ("DELETE", "/v1/clips/{clip_id}"),
         ("GET", "/v1/clips/{clip_id}/audio"),
         ("GET", "/v1/clips/{clip_id}/similar"),
+        ("GET", "/v1/clips/{clip_id}/waveform"),
         ("GET", "/v1/map"),
         ("GET", "/v1/facets"),
         ("POST", "/v1/embed/text"),

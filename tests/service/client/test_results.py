@@ -16,6 +16,7 @@ ANSWERS: dict[type, str] = {
     results.Found: "SearchResponse",
     results.Page: "ClipsResponse",
     results.Facets: "FacetsResponse",
+    results.Waveform: "WaveformResponse",
     results.AddedFiles: "AddResponse",
     results.Description: "DescribeResponse",
     results.TextEmbeddings: "EmbedTextResponse",
@@ -33,6 +34,7 @@ METHODS = {
     "delete_clip": "delete",
     "get_clip_audio": "audio",
     "similar_clips": "similar",
+    "get_clip_waveform": "waveform",
     "healthz": "health",
     "readyz": "ready",
 }
