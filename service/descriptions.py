@@ -92,9 +92,16 @@ class DescribeResponse(BaseModel):
         list[float] | None,
         Field(description="Of the whole recording, a unit vector, as a search takes it; null unless asked for."),
     ]
+    peaks: Annotated[
+        list[float] | None,
+        Field(
+            description="The loudest sample, 0..1, of each of so many equal parts of the recording: its waveform; "
+            "null unless asked for."
+        ),
+    ]
 
     @classmethod
-    def of(cls, name: str, found: Description, *, embedding: bool = False) -> Self:
+    def of(cls, name: str, found: Description, *, embedding: bool = False, peaks: list[float] | None = None) -> Self:
         """Make it from what the index found; `name` is the upload's, and `embedding` is given where wanted."""
         return cls(
             name=name,
@@ -137,4 +144,5 @@ class DescribeResponse(BaseModel):
                 for change in found.changes
             ],
             embedding=vector_out(found.embedding) if embedding else None,
+            peaks=peaks,
         )

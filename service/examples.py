@@ -89,6 +89,7 @@ DESCRIBE_RESPONSE: Final[Example] = {
     ],
     "changes": [{"at": 42.1, "before": AFFECT, "after": {"valence": 2.6, "arousal": 3.1}, "words": "calmer"}],
     "embedding": [0.6, 0.8],
+    "peaks": [0.02, 0.61, 0.48],
 }
 EMBED_TEXT_REQUEST: Final[Example] = {"prompts": ["a sad, tired voice", "bored and indifferent"]}
 EMBED_TEXT_RESPONSE: Final[Example] = {

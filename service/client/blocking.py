@@ -127,6 +127,7 @@ class Client:
         *,
         candidates: Sequence[str] = (),
         embedding: bool = False,
+        peaks: int | None = None,
     ) -> Description:
         """Describe a recording, and call `heard` with each segment of it as it is heard: for long ones.
 
@@ -139,7 +140,7 @@ class Client:
                 listener.take(piece)
             return listener.result()
 
-        call = calls.describe(sound, candidates=candidates, embedding=embedding)
+        call = calls.describe(sound, candidates=candidates, embedding=embedding, peaks=peaks)
         return self._send(replace(call, headers=EVENTS), listen)
 
     def wait_until_ready(self, seconds: float = 60.0) -> Ready:

@@ -149,12 +149,14 @@ def similar(
     return Call("GET", f"{_clip(clip_id)}/similar", _FOUND, params=_given(params))
 
 
-def describe(sound: Sound, *, candidates: Sequence[str] = (), embedding: bool = False) -> Call[results.Description]:
+def describe(
+    sound: Sound, *, candidates: Sequence[str] = (), embedding: bool = False, peaks: int | None = None
+) -> Call[results.Description]:
     """Say how a recording feels, which is not kept; `candidates` are prompts of yours to score against it.
 
-    `embedding` asks for the recording's too, to search with or to compare.
+    `embedding` asks for the recording's too, to search with or to compare; `peaks` for its waveform in so many columns.
     """
-    form = {"candidates": list(candidates), "embedding": embedding}
+    form = _given({"candidates": list(candidates), "embedding": embedding, "peaks": peaks})
     return Call("POST", "/v1/describe", _DESCRIPTION, form=form, files=("file", [sound]))
 
 

@@ -123,6 +123,7 @@ class AsyncClient:
         *,
         candidates: Sequence[str] = (),
         embedding: bool = False,
+        peaks: int | None = None,
     ) -> Description:
         """Describe a recording, and call `heard` with each segment of it as it is heard: for long ones.
 
@@ -135,7 +136,7 @@ class AsyncClient:
                 listener.take(piece)
             return listener.result()
 
-        call = calls.describe(sound, candidates=candidates, embedding=embedding)
+        call = calls.describe(sound, candidates=candidates, embedding=embedding, peaks=peaks)
         return await self._send(replace(call, headers=EVENTS), listen)
 
     async def wait_until_ready(self, seconds: float = 60.0) -> Ready:

@@ -240,6 +240,7 @@ class Description:
     timeline: tuple[TimelineEntry, ...]
     changes: tuple[Change, ...]
     embedding: tuple[float, ...] | None
+    peaks: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

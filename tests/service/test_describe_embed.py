@@ -10,6 +10,7 @@ from encoders.affect import Affect, AffectRange
 from encoders.encoder import Encoder
 from service.schemas import AffectIntervalOut
 from tests.service.conftest import problem_of
+from tests.sounds import media
 
 Speech = Callable[..., bytes]
 
@@ -117,3 +118,17 @@ def test_a_description_gives_the_embedding_where_it_is_wanted(
     for scored, text in zip(scores, texts, strict=True):
         cosine = sum(a * b for a, b in zip(told["embedding"], text["embedding"], strict=True))
         assert cosine == pytest.approx(scored["score"], abs=1e-5)
+
+
+def test_a_description_draws_the_recording_where_that_is_wanted(client: httpx.Client) -> None:
+    # Long, and no voice at all: it is read twice and drawn once.
+    sound = np.random.default_rng(0).normal(0.0, 0.05, 8 * 16_000).astype(np.float32)
+    sound[: 4 * 16_000] *= 0.1
+    sound[6 * 16_000] = 0.9
+    files = {"file": ("noise.flac", media(sound, "flac"))}
+    told = client.post("/v1/describe", files=files, data={"peaks": "8"}).json()
+    assert told["timeline"]
+    assert len(told["peaks"]) == 8
+    assert told["peaks"][6] == pytest.approx(0.9, abs=0.01)
+    assert max(told["peaks"][:4]) < 0.05 < min(told["peaks"][4:])
+    problem_of(client.post("/v1/describe", files=files, data={"peaks": "0"}), 422, "request-invalid")
