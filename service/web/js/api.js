@@ -6,7 +6,7 @@ import { askForKey, bearer } from "./access.js";
 /** @typedef {{ id: string, name: string, duration: number, added_at: string, metadata: { [field: string]: string | number | boolean | null }, affect: Place, segments: number, audio_url: string }} Clip */
 /** @typedef {{ rank: number, score: number, clip: Clip, start: number, end: number, affect: Place }} Hit */
 /** @typedef {{ hits: Hit[], k: number, offset: number, hints: string[], affect?: Place | null }} Found */
-/** @typedef {{ version: string, bundle: { name: string, version: string, licence: string }, library: { clips: number, segments: number, hours: number }, limits: { [name: string]: number } }} Info */
+/** @typedef {{ version: string, bundle: { name: string, version: string, licence: string, terms: { term: string, affect: Place }[] }, library: { clips: number, segments: number, hours: number }, limits: { [name: string]: number } }} Info */
 /** @typedef {{ value: string | number | boolean | null, clips: number }} FacetValue */
 /** @typedef {{ field: string, clips: number, distinct: number | null, values: FacetValue[], ranges: { low: number | null, high: number | null, clips: number }[] }} Facet */
 /** @typedef {{ name: string, status: "added" | "exists" | "failed", clip?: Clip | null, problem?: { type: string, title: string, detail: string, status: number } | null }} Added */

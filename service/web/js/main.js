@@ -5,6 +5,7 @@ import { counted } from "./affect.js";
 import { $ } from "./dom.js";
 import * as keys from "./keys.js";
 import { sayProblem } from "./messages.js";
+import { mountMap } from "./plane/map.js";
 import { followAddress, show, state } from "./state.js";
 
 /** @typedef {import("./state.js").View} View */
@@ -12,6 +13,7 @@ import { followAddress, show, state } from "./state.js";
 followAddress();
 keys.listen();
 $("#show-keys").addEventListener("click", keys.showAll);
+mountMap($("#map"));
 showViews();
 void showService();
 

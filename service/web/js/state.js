@@ -51,6 +51,8 @@ export const state = {
   results: signal(NO_RESULTS),
   /** The hit that the keyboard is on; -1 is none. */
   chosen: signal(-1),
+  /** The hit that is pointed at, in the list or on the map; -1 is none. */
+  hovered: signal(-1),
   info: signal(/** @type {import("./api.js").Info | null} */ (null)),
   /** Grows when clips were added or deleted: who shows the library asks again. */
   library: signal(0),
