@@ -93,7 +93,21 @@ class _Nameless:
     """A file as libav may see it: without a name that it could take the container from."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._starved = False
+
+    def read(self, size: int) -> bytes:
+        """Read as the file does, but for want of memory: PyAV (18.1) crashes when this raises then, so end instead."""
+        try:
+            return self._read(size)
+        except MemoryError:
+            self._starved = True
+            return b""
+
+    def check(self) -> None:
+        """Raise MemoryError if it ended for want of memory."""
+        if self._starved:
+            raise MemoryError
 
 
 @contextmanager
@@ -127,9 +141,10 @@ def _opened(path: Path, label: str) -> BinaryIO:
 @contextmanager
 def _container(file: BinaryIO, label: str) -> Iterator[InputContainer]:
     file.seek(0)
+    given = _Nameless(file)
     try:
         container = av.open(
-            _Nameless(file),
+            given,
             "r",
             container_options={
                 "format_whitelist": _DEMUXERS,
@@ -142,6 +157,7 @@ def _container(file: BinaryIO, label: str) -> Iterator[InputContainer]:
     except MemoryError:  # libav's too: nothing is wrong with the file as such
         raise
     except av.error.FFmpegError:
+        given.check()
         if headers.lacks_index(file):
             raise AudioTruncated(
                 f"{label} was cut off: its index, which phones and cameras write last, is not there. "
@@ -153,8 +169,11 @@ def _container(file: BinaryIO, label: str) -> Iterator[InputContainer]:
         ) from None
     except OSError as error:
         raise AudioUnreadable(f"{label} cannot be read: {error.strerror}.") from None
-    with container:
-        yield container
+    try:
+        with container:
+            yield container
+    finally:
+        given.check()
 
 
 @cache

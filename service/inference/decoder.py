@@ -13,10 +13,12 @@ message begins with four letters:
 
 The process reads files that strangers made, with a library in C. So it may not have more memory than it is told, nor
 more processor time than the job allows, it can write to no file, and it has none of the service's secrets (the
-environment is cleared by its parent). It ends when its parent does: its standard input is a pipe that the parent
-holds open, and the kernel sends a signal when that closes, whatever the process is doing.
+environment is cleared by its parent). Where it crashes, it says so on standard error. It ends when its parent does:
+its standard input is a pipe that the parent holds open, and the kernel sends a signal when that closes, whatever the
+process is doing.
 """
 
+import faulthandler
 import fcntl
 import io
 import json
@@ -82,6 +84,7 @@ class Failure:
 
 def serve(channel: socket.socket) -> None:
     """Do the jobs that come over the channel until it is closed."""
+    faulthandler.enable(all_threads=False)
     _confine()
     _warm_up()
     channel.send(WARM)

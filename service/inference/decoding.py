@@ -148,11 +148,14 @@ class Decoders:
                     kind, samples, rest = process.receive(patience)
                 patience += SLOWEST * samples.size / SAMPLE_RATE - (time.monotonic() - begun)
                 count += samples.size
-                finished = kind in {DONE, FAIL}
                 if kind == DONE:
+                    finished = True
                     return
                 if kind == FAIL:
-                    raise _failed(job.label, rest)
+                    failure = Failure(**json.loads(rest))
+                    # One that came to the end of its memory is a poor place for the next upload.
+                    finished = failure.code != NO_MEMORY
+                    raise _failed(job.label, failure)
                 if kind == LONG:
                     if declared:
                         declared(_seconds(rest))
@@ -381,8 +384,7 @@ def _seconds(packed: bytes) -> float:
     return seconds
 
 
-def _failed(label: str, packed: bytes) -> EmotionRankError:
-    failure = Failure(**json.loads(packed))
+def _failed(label: str, failure: Failure) -> EmotionRankError:
     if kind := _ERRORS.get(failure.code):
         return kind(failure.message)
     if failure.code == NO_MEMORY:

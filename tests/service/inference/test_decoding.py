@@ -23,6 +23,7 @@ from service.errors import AudioTooCostly, NotReady
 from service.inference import decoding
 from service.inference.decoding import Decoders
 from service.uploads import Upload
+from tests import broken
 from tests.sounds import media, voice
 
 SPEECH = media(voice(3))
@@ -175,14 +176,27 @@ def test_time_that_the_reader_takes_is_not_counted() -> None:
         assert sum(piece.size for piece in pieces) == 40 * 16_000
 
 
-def test_a_file_that_needs_more_memory_than_it_may_is_refused_and_the_process_lives() -> None:
+def test_a_file_that_needs_more_memory_than_it_may_is_refused_and_the_process_replaced() -> None:
     with closing(Decoders(1, memory_mb=64)) as decoders:
         decoders.await_ready()
-        before = decoders.pids
-        with pytest.raises(AudioTooCostly, match=r"bomb\.m4a needs more memory"):
-            heard(decoders, upload(bomb(), "bomb.m4a"))
-        assert heard(decoders, upload(SPEECH)).size == 3 * 16_000
-        assert decoders.pids == before
+        seen = decoders.pids
+        for _ in range(2):
+            with pytest.raises(AudioTooCostly, match=r"bomb\.m4a needs more memory"):
+                heard(decoders, upload(bomb(), "bomb.m4a"))
+            assert heard(decoders, upload(SPEECH)).size == 3 * 16_000
+            seen += decoders.pids
+        assert len(set(seen)) == 3
+        assert decoders.deaths == 0
+
+
+@pytest.mark.parametrize("memory_mb", [64, 128, 192, 256])
+def test_memory_that_ends_anywhere_is_no_crash(memory_mb: int) -> None:
+    content = broken.hostile()["a thousand tracks"]
+    with closing(Decoders(1, memory_mb=memory_mb)) as decoders:
+        for _ in range(2):
+            with pytest.raises(AudioTooCostly, match=r"tracks\.mp4 needs more memory"):
+                heard(decoders, upload(content, "tracks.mp4"))
+        assert decoders.deaths == 0
 
 
 def bomb() -> bytes:
