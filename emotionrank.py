@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "index": Command("index.commands.index:index", "Build, inspect and verify a library."),
     "search": Command("index.commands.search:search", "Search a library by a prompt."),
     "describe": Command("index.commands.describe:describe", "Say what recordings feel like, over time."),
+    "report": Command("index.commands.report:report", "Write one page about a library, to look at and listen to."),
     "embed": Command("encoders.commands:embed", "Write embeddings and affect of audio or text to a file."),
     "corpus": Command("model_export.commands.corpus:corpus", "Read a labelled corpus into a manifest."),
     "train": Command("model_export.commands.train:train", "Train the encoders (extra: train)."),
