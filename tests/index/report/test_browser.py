@@ -48,6 +48,7 @@ def test_a_moment_plays_and_stops_the_one_before(opened: Callable[..., Page]) ->
     page = opened()
     players, buttons = page.locator("audio"), page.locator(".play")
     assert players.count() == buttons.count() == page.get_by_role("button", name="Play ").count() > 20
+    players.nth(0).evaluate("player => { player.loop = true }")  # so that it does not end before it is looked at
     buttons.nth(0).click()
     expect(buttons.nth(0)).to_have_class("play on")
     expect(buttons.nth(0)).to_have_accessible_name(re.compile("^Stop "))
