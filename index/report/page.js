@@ -19,7 +19,8 @@ for (const audio of document.querySelectorAll("audio")) {
       playing?.pause();
       playing = audio;
       audio.currentTime = 0;
-      audio.play().catch(() => button.classList.add("broken"));
+      // That another moment was started before this one had begun is no fault of its sound.
+      audio.play().catch((error) => button.classList.toggle("broken", error.name !== "AbortError"));
     } else {
       audio.pause();
     }
