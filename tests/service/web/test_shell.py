@@ -69,18 +69,29 @@ def test_the_question_mark_shows_the_keys(site: str, open_page: Open) -> None:
 
 
 def test_the_page_is_light(client: httpx.Client) -> None:
+    """All that it can ever load, as it is sent."""
     files = [path for path in WEB.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    sent = 0
     for path in files:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path.name
+        address = f"/{path.relative_to(WEB).as_posix()}".removesuffix("index.html")
+        with client.stream("GET", address) as answer:
+            assert answer.headers["content-encoding"] == "gzip"
+            sent += sum(len(piece) for piece in answer.iter_raw())
+    assert sent <= MOST_BYTES
 
 
 def test_files_are_asked_for_each_time_and_sent_once(client: httpx.Client) -> None:
-    first = client.get("/js/main.js")
-    assert first.headers["content-type"].startswith("text/javascript")
-    assert first.headers["cache-control"] == "no-cache"
-    again = client.get("/js/main.js", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    content = (WEB / "js" / "main.js").read_bytes()
+    for coding in ("gzip", "identity"):
+        first = client.get("/js/main.js", headers={"Accept-Encoding": coding})
+        assert first.headers["content-type"].startswith("text/javascript")
+        assert first.headers["cache-control"] == "no-cache"
+        assert first.headers.get("content-encoding", "identity") == coding
+        assert first.content == content
+        same = {"Accept-Encoding": coding, "If-None-Match": first.headers["etag"]}
+        again = client.get("/js/main.js", headers=same)
+        assert (again.status_code, again.content) == (304, b"")
     assert client.get("/js/../../engine.py").status_code == 404
 
 
