@@ -16,10 +16,11 @@ export function paintGround(box, map, terms, ink) {
   canvas.height = Math.round(box.height * box.ratio);
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   pen.scale(box.ratio, box.ratio);
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(image(24, () => 0.1), 0, 0, box.width, box.height);
   paintAxes(pen, box, ink);
   if (map?.points && map.segments <= FEW) paintDots(pen, box, map.points);
   else if (map?.segments) {
-    pen.imageSmoothingQuality = "high";
     const [left, bottom] = box.at({ valence: 1, arousal: 1 });
     const [right, top] = box.at({ valence: 7, arousal: 7 });
     pen.drawImage(cloud(map), left, top, right - left, bottom - top);
@@ -68,24 +69,20 @@ function cloud({ side, cells, segments }) {
   const density = blurred(blurred(Float32Array.from(cells), side), side);
   const peak = density.reduce((a, b) => Math.max(a, b), 0);
   const grain = Math.min(0.35, 40 / Math.sqrt(segments)); // so that even a lone segment is seen
-  const image = new ImageData(side, side);
-  for (let row = 0; row < side; row++) {
-    const arousal = 1 + (6 * (row + 0.5)) / side;
-    for (let column = 0; column < side; column++) {
-      const i = row * side + column;
-      const alpha = 0.92 * Math.sqrt(density[i] / peak) + (cells[i] ? grain : 0);
-      if (alpha < 0.004) continue;
-      const at = 4 * ((side - 1 - row) * side + column);
-      const [red, green, blue] = rgb(1 + (6 * (column + 0.5)) / side, arousal);
-      image.data[at] = red;
-      image.data[at + 1] = green;
-      image.data[at + 2] = blue;
-      image.data[at + 3] = 255 * Math.min(0.95, alpha);
-    }
+  return image(side, (i) => 0.9 * Math.sqrt(density[i] / peak) + (cells[i] ? grain : 0));
+}
+
+/** The plane's colours, as opaque as `alpha` says of each cell. @param {number} side @param {(i: number) => number} alpha */
+function image(side, alpha) {
+  const pixels = new ImageData(side, side);
+  for (let i = 0; i < side * side; i++) {
+    const [row, column] = [Math.floor(i / side), i % side];
+    const [red, green, blue] = rgb(1 + (6 * (column + 0.5)) / side, 1 + (6 * (row + 0.5)) / side);
+    pixels.data.set([red, green, blue, 255 * Math.min(0.95, alpha(i))], 4 * ((side - 1 - row) * side + column));
   }
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = side;
-  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
+  /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(pixels, 0, 0);
   return canvas;
 }
 
