@@ -75,6 +75,7 @@ export function show(view) {
 /** Take the state from the address, now and whenever Back or Forward changes it. */
 export function followAddress() {
   const read = () => {
+    clearTimeout(later);
     const { view, query } = fromAddress(location.search);
     const sounds = state.query.get().parts.filter((part) => part.kind === "sound");
     state.view.set(view);
@@ -84,8 +85,18 @@ export function followAddress() {
   read();
 }
 
-/** @param {boolean} live */
+let later = 0;
+
+/** Live changes come many times a second, which browsers do not let the address: it follows once they pause.
+ * @param {boolean} live */
 function write(live) {
+  clearTimeout(later);
+  if (live) later = setTimeout(() => put(true), 250);
+  else put(false);
+}
+
+/** @param {boolean} live */
+function put(live) {
   const query = state.query.get();
   const address = toAddress(state.view.get(), query) || location.pathname;
   const kept = { sounds: query.parts.some((part) => part.kind === "sound") };

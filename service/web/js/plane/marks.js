@@ -18,7 +18,8 @@ export function paintMarks(pen, box, scene, ink) {
   if (scene.region) paintRegion(pen, box, scene.region, ink);
   if (scene.path.length > 1) line(pen, scene.path.map(box.at), ink.soft, 1.5);
   const places = scene.marks.map((mark) => box.at(mark.place));
-  const spots = [...spread(places.slice(0, NUMBERED), box), ...places.slice(NUMBERED)];
+  const fixed = [...scene.targets, ...(scene.place ? [scene.place] : [])].map(box.at);
+  const spots = [...spread(places.slice(0, NUMBERED), fixed, box), ...places.slice(NUMBERED)];
   // The best last, so that it lies on top; the one that is chosen or pointed at over all.
   const order = [...spots.keys()].reverse();
   for (const i of [scene.chosen, scene.hovered]) if (i >= 0 && i < order.length) order.push(i);
@@ -30,26 +31,27 @@ export function paintMarks(pen, box, scene, ink) {
   return spots;
 }
 
-/** Push marks apart that would hide one another, each as near to its place as that allows. @param {number[][]} places
- * @param {Box} box */
-function spread(places, box) {
-  const spots = places.map(([x, y]) => [x, y]);
+/** Push marks apart that would hide one another, or something fixed, each as near to its place as that allows.
+ * @param {number[][]} places @param {number[][]} fixed @param {Box} box */
+function spread(places, fixed, box) {
+  const spots = [...fixed, ...places].map(([x, y]) => [x, y]);
   for (let round = 0; round < 60; round++) {
-    for (let i = 0; i < spots.length; i++) {
+    for (let i = fixed.length; i < spots.length; i++) {
       for (let j = 0; j < i; j++) {
         const [dx, dy] = [spots[i][0] - spots[j][0], spots[i][1] - spots[j][1]];
-        const far = Math.hypot(dx, dy);
+        const still = j < fixed.length;
+        const far = Math.hypot(dx, dy) - (still ? 3 : 0);
         if (far >= APART) continue;
-        const turn = far > 0.01 ? Math.atan2(dy, dx) : i * 2.4; // of two at one place, each goes its own way
+        const turn = dx || dy ? Math.atan2(dy, dx) : i * 2.4; // of two at one place, each goes its own way
         const push = (APART - far) / 2;
-        for (const [k, side] of [[i, 1], [j, -1]]) {
+        for (const [k, side] of still ? [[i, 2]] : [[i, 1], [j, -1]]) {
           spots[k][0] = within(spots[k][0] + side * push * Math.cos(turn), box.width);
           spots[k][1] = within(spots[k][1] + side * push * Math.sin(turn), box.height);
         }
       }
     }
   }
-  return spots;
+  return spots.slice(fixed.length);
 }
 
 /** @param {number} at @param {number} size */
