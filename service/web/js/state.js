@@ -58,11 +58,14 @@ export const state = {
   library: signal(0),
 };
 
-/** Change the query; a `live` change (a slider that moves) makes no entry of its own to go back to.
- * @param {Partial<Query>} patch @param {{ live?: boolean }} [how] */
-export function change(patch, { live = false } = {}) {
+/** Change the query; a `live` change (a slider that moves) makes no entry of its own to go back to, and shows in the
+ * address once such changes pause, or one is `done`.
+ * @param {Partial<Query>} patch @param {{ live?: boolean, done?: boolean }} [how] */
+export function change(patch, { live = false, done = false } = {}) {
   state.query.update((query) => ({ ...query, ...patch }));
-  write(live);
+  clearTimeout(later);
+  if (done || !live) write(live);
+  else later = setTimeout(() => write(true), 250); // browsers do not let the address change many times a second
 }
 
 /** Go to a view. @param {View} view */
@@ -87,16 +90,8 @@ export function followAddress() {
 
 let later = 0;
 
-/** Live changes come many times a second, which browsers do not let the address: it follows once they pause.
- * @param {boolean} live */
-function write(live) {
-  clearTimeout(later);
-  if (live) later = setTimeout(() => put(true), 250);
-  else put(false);
-}
-
 /** @param {boolean} live */
-function put(live) {
+function write(live) {
   const query = state.query.get();
   const address = toAddress(state.view.get(), query) || location.pathname;
   const kept = { sounds: query.parts.some((part) => part.kind === "sound") };

@@ -50,31 +50,31 @@ export function mountMap(root) {
   }
 
   /** @param {Place} to @param {import("./plane.js").How & { add: boolean, target: number }} how */
-  function onPlace(to, { live, add, target }) {
+  function onPlace(to, { live, done, add, target }) {
     const { parts } = state.query.get();
     const points = parts.flatMap((part, i) => (part.kind === "affect" ? [i] : []));
     // A point elsewhere moves the only one that there is, or takes the place of the whole query.
     const at = points[target < 0 && !add && points.length === 1 ? 0 : target];
     const rounded = { valence: round(to.valence), arousal: round(to.arousal) };
-    if (at !== undefined) change({ parts: parts.map((part, i) => (i === at ? { ...part, ...rounded } : part)) }, { live });
+    if (at !== undefined) change({ parts: parts.map((part, i) => (i === at ? { ...part, ...rounded } : part)) }, { live, done });
     else {
       /** @type {Part} */
       const part = { kind: "affect", ...rounded, weight: 1 };
-      change(add ? { parts: [...parts, part] } : { parts: [part], shift: { valence: 0, arousal: 0 } }, { live });
+      change(add ? { parts: [...parts, part] } : { parts: [part], shift: { valence: 0, arousal: 0 } }, { live, done });
     }
   }
 
   /** @param {Place} to @param {import("./plane.js").How} how */
-  function onMove(to, { live }) {
+  function onMove(to, how) {
     if (!base) return;
     const { place } = base;
-    change({ shift: { valence: round(to.valence - place.valence), arousal: round(to.arousal - place.arousal) } }, { live });
+    change({ shift: { valence: round(to.valence - place.valence), arousal: round(to.arousal - place.arousal) } }, how);
   }
 
   /** @param {Region | null} region @param {import("./plane.js").How} how */
-  function onRegion(region, { live, done }) {
-    change({ region }, { live });
-    if (done) brushing(false);
+  function onRegion(region, how) {
+    change({ region }, how);
+    if (how.done) brushing(false);
   }
 
   state.query.subscribe(({ parts, region, filter }) => {
