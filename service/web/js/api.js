@@ -116,6 +116,10 @@ export const clips = ({ offset = 0, limit = 50, filter = null } = {}) =>
 /** @param {string} id @returns {Promise<Clip>} */
 export const clip = (id) => json(`v1/clips/${encodeURIComponent(id)}`);
 
+/** How loud each of `points` parts of a clip is, 0..1. @param {string} id @param {number} points
+ * @returns {Promise<{ duration: number, peaks: number[] }>} */
+export const waveform = (id, points) => json(`v1/clips/${encodeURIComponent(id)}/waveform?points=${points}`);
+
 /** `leaving`: the page is being left, and the request outlives it. @param {string} id @param {{ leaving?: boolean }} [how] */
 export async function deleteClip(id, { leaving = false } = {}) {
   await request(`v1/clips/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: leaving });

@@ -6,6 +6,7 @@ import { $ } from "./dom.js";
 import * as keys from "./keys.js";
 import { sayProblem } from "./messages.js";
 import { mountMap } from "./plane/map.js";
+import { mountSearch } from "./search/index.js";
 import { followAddress, show, state } from "./state.js";
 
 /** @typedef {import("./state.js").View} View */
@@ -15,6 +16,7 @@ keys.listen();
 $("#show-keys").addEventListener("click", keys.showAll);
 mountMap($("#map"));
 showViews();
+mountSearch({ composer: $("#composer"), hits: $("#hits"), filters: $("#filters") });
 void showService();
 
 function showViews() {
