@@ -32,6 +32,7 @@ export function mountHits(root) {
     const next = new Map();
     for (const hit of hits) {
       const id = `${hit.clip.id} ${hit.start}`;
+      /** @type {Row} */
       const row = rows.get(id) ?? createHit(hit.clip, hit.start, hit.end, hit.affect, () => order.indexOf(row), choose);
       row.place(hit.rank, hit.score, best);
       next.set(id, row);
