@@ -148,7 +148,7 @@ def _own(report: Report) -> str:
         return ""
     return (
         '<section aria-labelledby="asked"><h2 id="asked">What you asked for</h2>'
-        '<p class="soft">The best moments for each prompt. A cosine nearer to 1 is a better match.</p>'
+        '<p class="soft">The best moments for each prompt, with their cosines: nearer to 1 is a better match.</p>'
         f'<div class="prompts">{_cards(report, report.own)}</div></section>'
     )
 
@@ -157,8 +157,8 @@ def _prompts(report: Report) -> str:
     found = report.matches
     if found.none:
         lines = "".join(
-            f'<li><bdi>{_text(match.prompt)}</bdi> <span class="soft">the nearest moment is {match.apart:.1f} points '
-            f"away: {escape(_words(match.moments[0].affect))}</span></li>"
+            f'<li><bdi>{_text(match.prompt)}</bdi> <span class="soft">— the nearest moment lies {match.apart:.1f} '
+            f"points away ({escape(_words(match.moments[0].affect))})</span></li>"
             for match in found.none
         )
         rest = f'<h3>Nothing here matches</h3><ul class="none">{lines}</ul>'
@@ -166,7 +166,7 @@ def _prompts(report: Report) -> str:
         rest = '<p class="soft">Every prompt of the vocabulary has a moment within a point of its place.</p>'
     return (
         '<section aria-labelledby="prompts"><h2 id="prompts">Prompts that match best</h2>'
-        '<p class="soft">Of the bundle\'s vocabulary, each of another emotion, with the moment that fits best.</p>'
+        '<p class="soft">Of the bundle\'s vocabulary, each of another emotion, with the best moment and its cosine.</p>'
         f'<div class="prompts">{_cards(report, found.best)}</div>{rest}</section>'
     )
 
@@ -185,7 +185,11 @@ def _moments(report: Report, moments: Sequence[Moment]) -> str:
 def _moment(report: Report, moment: Moment) -> str:
     name, when = _text(moment.clip.name), f"{_clock(moment.start)}–{_clock(moment.end)}"
     valence, arousal = moment.affect
-    score = "" if moment.score is None else f" · cosine {moment.score:.3f}"
+    score = (
+        ""
+        if moment.score is None
+        else f'<span class="score"><span class="unseen">, cosine </span>{moment.score:.3f}</span>'
+    )
     player, missing = "", ""
     if report.sounds is not None:
         sound = report.sounds[key(moment)]
@@ -199,8 +203,9 @@ def _moment(report: Report, moment: Moment) -> str:
             )
     details = _details(report, moment.clip)
     return (
-        f'<li class="moment{"" if player else " silent"}">{player}<div><bdi class="name" title="{name}">{name}</bdi>'
-        f'<span class="detail words">{escape(_words(moment.affect))}{score}</span>'
+        f'<li class="moment{"" if player else " silent"}">{player}<div><span class="head">'
+        f'<bdi class="name" title="{name}">{name}</bdi>{score}</span>'
+        f'<span class="detail words">{escape(_words(moment.affect))}</span>'
         f'<span class="detail">{when} · valence {valence:.1f}, arousal {arousal:.1f}</span>'
         + (f'<span class="detail">{details}</span>' if details else "")
         + f"{missing}</div></li>"

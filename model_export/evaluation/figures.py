@@ -184,6 +184,28 @@ def _square(column: int, line: int, share: float) -> Any:
     return Rectangle((column - 0.5, line - 0.5), 1, 1, color=BLUE, alpha=0.75 * share, linewidth=0)
 
 
+def gap(drawn: Mapping[str, Any]) -> str:
+    """Clips and the captions beside them where the space varies most, and along the line between their means."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8, 3.8), layout="constrained")
+        spread, line = _row(figure, 2)
+        sides = (("audio", "clips", BLUE), ("text", "captions", ORANGE))
+        reach = min(map(min, drawn["along"])), max(map(max, drawn["along"]))
+        for clip, caption in zip(drawn["audio"], drawn["text"], strict=True):
+            spread.plot(*zip(clip, caption, strict=True), color=_INK, alpha=0.1, linewidth=0.7)
+        for (side, label, colour), along in zip(sides, drawn["along"], strict=True):
+            across, up = zip(*drawn[side], strict=True)
+            spread.scatter(across, up, s=10, color=colour, alpha=0.75, linewidths=0, label=label)
+            line.hist(along, bins=30, range=reach, color=colour, alpha=0.65)
+        spread.set_xlabel(f"two principal axes ({100 * drawn['share']:.0f} % of the variance)")
+        spread.set_aspect("equal", adjustable="datalim")
+        line.set_xlabel("from the clips' mean (0) to the captions' (1)")
+        line.set_ylabel("clips, captions")
+        handles, labels = spread.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, markerscale=1.6)
+        return _svg(figure, "gap", "Clips and captions in the shared space, each clip joined to its caption")
+
+
 def words(by_word: Mapping[str, Any]) -> str:
     """Words kept out of training: where the vocabulary has them against where what they retrieve lies."""
     of = by_word.values()

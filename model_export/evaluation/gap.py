@@ -20,6 +20,7 @@ from model_export.evaluation.measures import Floats
 
 LIMIT = 2000
 SLICES = 128
+DRAWN = 300
 
 
 def modality_gap(audio: Floats, text: Floats, seed: int = 0) -> dict[str, Any]:
@@ -35,6 +36,26 @@ def modality_gap(audio: Floats, text: Floats, seed: int = 0) -> dict[str, Any]:
         "centroid_distance": round(float(np.linalg.norm(audio.mean(0) - text.mean(0))), 3),
         "audio": len(x),
         "text": len(y),
+    }
+
+
+def drawn(audio: Floats, text: Floats) -> dict[str, Any]:
+    """Pairs of embeddings, [n, dim] each, for a figure: at most DRAWN of them, spread evenly over the rows.
+
+    `audio` and `text` [m, 2] are their places on the two principal axes of all of them, which hold `share` of the
+    variance; `along` [2, m] is how far each lies along the line from the clips' mean (0) to the texts' (1).
+    """
+    picked = np.unique(np.linspace(0, len(audio) - 1, min(len(audio), DRAWN)).round().astype(int))
+    pooled = np.concatenate([audio[picked], text[picked]]).astype(np.float64)
+    _, sizes, axes = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
+    places = (pooled - pooled.mean(axis=0)) @ axes[:2].T
+    start, gap = audio.mean(axis=0, dtype=np.float64), (text - audio).mean(axis=0, dtype=np.float64)
+    along = (pooled - start) @ gap / max(float(gap @ gap), np.finfo(np.float64).tiny)
+    return {
+        "audio": np.round(places[: len(picked)], 4).tolist(),
+        "text": np.round(places[len(picked) :], 4).tolist(),
+        "along": np.round(along.reshape(2, -1), 4).tolist(),
+        "share": round(float((sizes[:2] ** 2).sum() / max(float((sizes**2).sum()), np.finfo(np.float64).tiny)), 3),
     }
 
 

@@ -172,7 +172,8 @@ def _gap(found: Mapping[str, Any]) -> str:
     vocabulary = found.get("vocabulary") or {}
     rows = [[title, number(found.get(name)), number(vocabulary.get(name))] for name, title in names.items()]
     kernel = f'<p class="soft">Kernel of the MMD: {escape(str(found["kernel"]))}.</p>' if "kernel" in found else ""
-    return table(("", "clips and captions beside them", "clips and the bundle's own prompts"), rows) + kernel
+    head = ("", "clips and captions beside them", "clips and the bundle's own prompts")
+    return (figures.gap(found["drawn"]) if found.get("drawn") else "") + table(head, rows) + kernel
 
 
 def _retrieval(found: Mapping[str, Any]) -> str:

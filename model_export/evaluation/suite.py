@@ -6,7 +6,8 @@
     graded_prompts   {axis: {prompts, tau, interval, interval_clips, label_by_level, tau_each, top_1}}   `graded`
     emotions         {prompt: {emotion, hits, chance}}                                           `zero_shot`
     zero_shot        {uar, interval, chance, classes, prompts, counts, recall, confusion}        `zero_shot`
-    modality_gap     {mmd, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text, vocabulary}   `gap`
+    modality_gap     {mmd, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text,
+                      vocabulary, drawn}                                                          `gap`
     retrieval        {radius, text_to_audio, audio_to_text}                                      `retrieval`
     slices           {gender | corpus | speaker | duration: {name: {clips, valence, arousal}}}   `slices`
     robustness       {clips, clean, conditions}, null unless asked for                           `robustness`
@@ -28,7 +29,7 @@ from model_export.captions import Caption
 from model_export.errors import CorpusError
 from model_export.evaluation import graded, texts
 from model_export.evaluation.clips import Embedded
-from model_export.evaluation.gap import LIMIT, modality_gap
+from model_export.evaluation.gap import LIMIT, drawn, modality_gap
 from model_export.evaluation.graded import GRADED, graded_scores
 from model_export.evaluation.measures import Floats, plain
 from model_export.evaluation.readout import affect_scores, fitted_note
@@ -100,6 +101,7 @@ def _gap(clips: Embedded, encoder: Encoder, seed: int) -> dict[str, Any]:
     return {
         **modality_gap(clips.embedding[picked], captions, seed),
         "vocabulary": modality_gap(clips.embedding, vocabulary, seed),
+        "drawn": drawn(clips.embedding[picked], captions),
     }
 
 

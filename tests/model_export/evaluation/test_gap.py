@@ -68,3 +68,22 @@ def test_large_sides_are_drawn_from_the_same_way_each_time(monkeypatch: pytest.M
     found = modality_gap(x, y, seed=3)
     assert (found["audio"], found["text"]) == (40, 30)
     assert found == modality_gap(x, y, seed=3) != modality_gap(x, y, seed=4)
+
+
+def test_what_is_drawn_is_the_plane_of_the_largest_variance_and_the_line_between_the_means() -> None:
+    rng = np.random.default_rng(1)
+    flat = rng.normal(size=(40, 2)) @ np.array([[3, 0, 0], [0, 1, 0]])
+    audio, text = flat.astype(np.float32), (flat + np.array([0, 0, 0.5])).astype(np.float32)
+    found = gap.drawn(audio, text)
+    # Distances within the plane are kept, and what lies across it is small.
+    for side in ("audio", "text"):
+        there = np.array(found[side])
+        assert np.linalg.norm(there[3] - there[17]) == pytest.approx(np.linalg.norm(flat[3] - flat[17]), abs=0.02)
+    assert 0.95 < found["share"] <= 1
+    assert np.array(found["along"]) == pytest.approx(np.array([[0.0] * 40, [1.0] * 40]), abs=1e-3)
+
+
+def test_of_many_pairs_some_are_drawn_and_equal_points_are_no_fault() -> None:
+    many = np.random.default_rng(2).normal(size=(gap.DRAWN * 3, 4)).astype(np.float32)
+    assert np.array(gap.drawn(many, many + 1)["audio"]).shape == (gap.DRAWN, 2)
+    assert gap.drawn(many[:1], many[:1])["along"] == [[0.0], [0.0]]

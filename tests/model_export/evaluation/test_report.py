@@ -61,6 +61,7 @@ def scores(name: str = "plain") -> dict[str, Any]:
             "kernel": "exp(-|x-y|^2)",
             "sliced_wasserstein": 0.01,
             "centroid_distance": 0.2,
+            "drawn": {"audio": [[0, 0], [1, 1]], "text": [[0, 1], [1, 2]], "along": [[0, 0.1], [1, 0.9]], "share": 0.9},
         },
         "retrieval": {"radius": 1.0, "text_to_audio": one_way, "audio_to_text": one_way},
         "slices": {
@@ -154,7 +155,7 @@ def test_figures_of_one_page_do_not_share_names_and_take_the_pages_colour() -> N
     assert len(seen.ids) == len(set(seen.ids))
     assert {address[1:] for address in seen.addresses} <= set(seen.ids)
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    assert len(drawings) == 7
+    assert len(drawings) == 8
     for drawing in drawings:
         ET.fromstring(drawing)
         assert "currentColor" in drawing
