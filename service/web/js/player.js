@@ -14,6 +14,11 @@ export const now = signal(/** @type {Playing | null} */ (null));
 
 let asked = 0;
 
+// A tab that is hidden draws no frames; a moment ends there all the same.
+audio.addEventListener("timeupdate", () => {
+  if (!audio.paused && audio.currentTime >= (now.get()?.end ?? Infinity)) stop();
+});
+
 /**
  * Play a moment. `url` is for sounds that are no clips of the library (a file of the user's own).
  * @param {{ id: string, audio_url?: string }} clip @param {number} start @param {number} end seconds; Infinity: to the end

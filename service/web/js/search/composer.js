@@ -102,11 +102,14 @@ function chip(part, index, field) {
     h("input", {
       type: "number", step: 0.25, min: -5, max: 5,
       "aria-label": `Weight of ${name}; below zero leads away from it`,
-      on: { input: weighed },
+      on: { input: weighed, change: settle },
     }),
     h("button", { type: "button", class: "quiet remove", "aria-label": `Remove ${name}`, text: "×", on: { click: gone } }),
   );
 }
+
+/** What moved stands still: the address says so at once. */
+const settle = () => change({}, { live: true, done: true });
 
 /** @param {Element} node @param {number} weight */
 function showWeight(node, weight) {
@@ -139,6 +142,7 @@ function slider(axis, low, high) {
   range.addEventListener("input", () =>
     change({ shift: { ...state.query.get().shift, [axis]: range.valueAsNumber } }, { live: true }),
   );
+  range.addEventListener("change", settle);
   const node = h("div", { class: "shift" }, h("span", { text: low }), range, h("span", { text: high }), value);
   /** @param {import("../state.js").Place} shift */
   const show = (shift) => {

@@ -38,6 +38,7 @@ export async function record(longest, show, given) {
 /** @param {MediaStream} stream */
 function levelOf(stream) {
   const context = new AudioContext();
+  void context.resume(); // a page that was not clicked lately begins with it asleep
   const analyser = new AnalyserNode(context, { fftSize: 2048 });
   context.createMediaStreamSource(stream).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
