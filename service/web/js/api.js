@@ -25,7 +25,7 @@ export class Problem extends Error {
   }
 }
 
-const OFFLINE = "The service does not answer. Is it still running? Nothing that you see here is lost.";
+export const OFFLINE = "The service does not answer. Is it still running? Nothing that you see here is lost.";
 
 /** Ask, with the key that is known; when one is needed, ask the person for it and try again.
  * @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
@@ -132,6 +132,12 @@ export async function embedSound(file, name, signal) {
   form.append("files", file, name);
   const told = await json("v1/embed/audio", { method: "POST", body: form, signal });
   return told.results[0];
+}
+
+/** @param {string[]} prompts @returns {Promise<number[][]>} */
+export async function embedTexts(prompts) {
+  const told = await json("v1/embed/text", posted({ prompts }));
+  return told.embeddings.map((/** @type {{ embedding: number[] }} */ each) => each.embedding);
 }
 
 /** @type {Map<string, Promise<string>>} */

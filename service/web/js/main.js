@@ -2,8 +2,10 @@
 
 import * as api from "./api.js";
 import { counted } from "./affect.js";
+import * as describe from "./describe/view.js";
 import { $ } from "./dom.js";
 import * as keys from "./keys.js";
+import * as library from "./library/view.js";
 import { sayProblem } from "./messages.js";
 import { mountMap } from "./plane/map.js";
 import { mountSearch } from "./search/index.js";
@@ -17,6 +19,8 @@ $("#show-keys").addEventListener("click", keys.showAll);
 mountMap($("#map"));
 showViews();
 mountSearch({ composer: $("#composer"), hits: $("#hits"), filters: $("#filters") });
+describe.mount($("#describe-view"));
+library.mount($("#library-view"));
 void showService();
 
 function showViews() {
