@@ -16,7 +16,7 @@ export function mountMap(root) {
   const brush = h("button", { type: "button", "aria-pressed": "false", text: "Select a region", on: { click: () => brushing(!selecting) } });
   const clear = h("button", { type: "button", hidden: true, text: "Remove the region", on: { click: removeRegion } });
   const readout = h("p", { class: "plane-readout" });
-  const empty = h("p", { class: "plane-empty soft", hidden: true, text: "The library has no recordings yet." });
+  const empty = h("p", { class: "plane-empty soft", text: "Drawing the map…" });
   const told = h("p", { class: "unseen", id: "map-in-words" });
   const help = h("p", { class: "soft small plane-help", id: "map-help" },
     h("span", { class: "by-mouse", text: "Click to search at a point and drag it about; Ctrl-click adds one. Shift-drag selects a region. With keys: arrows, then Enter." }),
