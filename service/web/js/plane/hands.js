@@ -20,16 +20,17 @@ export function handle(field, canvas, { scene, options, show, ask, box, spots })
   const told = h("p", { class: "unseen", role: "status" });
   field.after(told);
   let brushing = false;
-  /** @type {{ grip: Grip, at: number[], moved: boolean, told: boolean, brush: Place | null, add: boolean } | null} */
+  /** @type {{ grip: Grip, at: number[], edge: DOMRect, moved: boolean, told: boolean, brush: Place | null, add: boolean } | null} */
   let drag = null;
   /** What is to be told before the next frame: of many moves in one frame, only the last. @type {(() => void) | null} */
   let pending = null;
   /** The corner of a region that the keyboard has set. @type {Place | null} */
   let anchor = null;
 
-  /** @param {MouseEvent | Touch} event */
+  /** Where on the canvas; while dragging, where on it as it lay then: what a first point makes room for may move it.
+   * @param {MouseEvent | Touch} event */
   const where = (event) => {
-    const edge = canvas.getBoundingClientRect();
+    const edge = drag?.edge ?? canvas.getBoundingClientRect();
     return [event.clientX - edge.left, event.clientY - edge.top];
   };
 
@@ -98,7 +99,7 @@ export function handle(field, canvas, { scene, options, show, ask, box, spots })
     } else if (options.onRegion && (event.shiftKey || brushing)) {
       brush = box().placeOf(at[0], at[1]);
     }
-    drag = { grip, at, moved: false, told: false, brush, add: event.ctrlKey || event.metaKey };
+    drag = { grip, at, edge: canvas.getBoundingClientRect(), moved: false, told: false, brush, add: event.ctrlKey || event.metaKey };
     canvas.setPointerCapture(event.pointerId);
     show({ cursor: null });
   }
