@@ -15,7 +15,7 @@ import { signal } from "./signal.js";
  * @typedef {object} Query
  * @property {Part[]} parts
  * @property {Place} shift In points of the scale.
- * @property {Region | null} region Only clips whose affect, the mean over their moments, lies in it.
+ * @property {Region | null} region Only moments whose affect lies in it.
  * @property {Filter | null} filter As the service takes it.
  * @property {boolean} grouped One hit a clip.
  * @property {boolean} distinct Without hits that are nearly the same sound as a better one.
