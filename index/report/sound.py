@@ -4,7 +4,7 @@ Each recording is decoded once, up to its last moment, however many moments of i
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -73,28 +73,32 @@ def _of(clip: Clip, wanted: Sequence[Moment], room: int) -> Mapping[Key, Sound]:
     if audio_file(clip.id, path, clip.sha256, clip.stamp, read=clip.stamp is None):
         return all_of("No sound: its file has changed since it was added.")
     try:
-        samples = _decoded(path, max(moment.end for moment in wanted))
+        return {key(moment): _encoded(samples) for moment, samples in _stretches(path, wanted)}
     except AudioError:
         return all_of("No sound: its file cannot be read any more.")
-    return {key(moment): _encoded(samples, moment) for moment in wanted}
 
 
-def _decoded(path: Path, until: float) -> Samples:
-    pieces: list[Samples] = []
-    count = 0
+def _stretches(path: Path, wanted: Sequence[Moment]) -> Iterator[tuple[Moment, Samples]]:
+    """Yield each moment's own sound; of the rest of a recording, which may be hours, nothing is held."""
+    ends = [min(moment.end, moment.start + LONGEST) for moment in wanted]
+    bounds = [(round(m.start * SAMPLE_RATE), round(end * SAMPLE_RATE)) for m, end in zip(wanted, ends, strict=True)]
+    kept: list[list[Samples]] = [[] for _ in wanted]
+    at = 0
     for piece in stream(path):
-        pieces.append(piece)
-        count += piece.size
-        if count >= until * SAMPLE_RATE:
+        for (start, end), own in zip(bounds, kept, strict=True):
+            if start < at + piece.size and at < end:
+                own.append(piece[max(0, start - at) : end - at])
+        at += piece.size
+        if at >= max(end for _, end in bounds):
             break
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    for moment, own in zip(wanted, kept, strict=True):
+        yield moment, np.concatenate([np.zeros(0, np.float32), *own])
 
 
-def _encoded(samples: Samples, moment: Moment) -> Sound:
-    end = min(moment.end, moment.start + LONGEST)
-    samples = samples[round(moment.start * SAMPLE_RATE) : round(end * SAMPLE_RATE)].clip(-1, 1)
+def _encoded(samples: Samples) -> Sound:
     if not samples.size:
         return Sound(None, "No sound: its file is shorter than it was.")
+    samples = samples.clip(-1, 1)
     fade = min(_FADE, samples.size // 2)
     if fade:
         slope = np.linspace(0, 1, fade, dtype=np.float32)

@@ -68,8 +68,7 @@ def test_without_scripts_the_browsers_own_players_are_there(opened: Callable[...
     expect(page.locator("audio[controls]").first).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize(("wide", "dark"), [(True, False), (False, True)])
 def test_it_fits_and_anyone_can_read_it(opened: Callable[..., Page], wide: bool, dark: bool) -> None:
     page = opened(wide=wide, dark=dark)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -4,14 +4,18 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from encoders.audio import SAMPLE_RATE, decode
 from encoders.encoder import Encoder
+from index.build import build
+from index.local.library import LocalStore
 from index.prompts import PromptBank
 from index.report import page
-from index.report.gather import Report
+from index.report.gather import Report, gather
+from tests import sounds
 from tests.index.report.conftest import EVIL, Read
 
 
@@ -108,3 +112,14 @@ def test_the_best_prompts_and_those_that_nothing_matches(report: Report, bank: P
     assert found.none
     html = page.render(report)
     assert all(match.prompt in html for match in found.none)
+
+
+def test_a_library_of_one_short_clip_has_a_page_too(encoder: Encoder, bank: PromptBank, tmp_path: Path) -> None:
+    file = tmp_path / "one.wav"
+    file.write_bytes(sounds.media(sounds.voice(0.5)))
+    with LocalStore.create(tmp_path / "library", encoder.bundle) as store:
+        assert build(store, encoder, [file]).added == 1
+        read = Read(page.render(gather(store, encoder, "one", bank=bank)))
+    assert "Clips 1 Segments 1" in " ".join(read.text.split())
+    assert "By metadata" not in read.text
+    assert len(read.all("audio")) == 8 + 9  # the directions, and the prompts of as many terms
