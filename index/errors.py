@@ -55,7 +55,7 @@ class LibraryReadOnly(LibraryError):
 
 
 class LibraryAway(LibraryError):
-    """The server that keeps the library does not answer."""
+    """The server that keeps the library does not answer, or its folder was deleted or replaced while it was in use."""
 
     code: ClassVar[str] = "library-away"
 

@@ -87,6 +87,8 @@ class AudioFolder:
     def __init__(self, path: Path, owner: str = "") -> None:
         self.path = path.absolute()
         self._owner = owner.encode()
+        with suppress(OSError):  # `keep` says what is wrong
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # never again: a library that is deleted stays so
         self._sweep()
 
     def keep(self, upload: Upload, clip_id: str) -> Path:
@@ -97,7 +99,7 @@ class AudioFolder:
         container = upload.container()
         target = self.path / f"{clip_id}.{container.suffix}"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(exist_ok=True)
             handle, partial = tempfile.mkstemp(dir=self.path, prefix=_PARTIAL)
             try:
                 with os.fdopen(handle, "wb") as out:
@@ -120,7 +122,7 @@ class AudioFolder:
         marker = self.path / f"{_PENDING}{clip_id}"
         handle = -1
         with suppress(OSError):  # where no marker can be written, no audio can be kept: `keep` says so
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(exist_ok=True)
             handle = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(handle, fcntl.LOCK_SH)
             os.pwrite(handle, self._owner, 0)

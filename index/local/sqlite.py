@@ -2,7 +2,9 @@
 
 A `Database` may be used from any thread: each transaction has a connection of its own, lent from a pool.
 A read transaction sees one moment of the database; a write transaction is on disk when it returns (WAL with
-synchronous=FULL), or has changed nothing. Everything SQLite can complain about comes out as a LibraryError
+synchronous=FULL), or has changed nothing. SQLite goes on in a file that was deleted or replaced under it, where a
+change would be lost: each transaction looks whether the file at the path is still the one that was opened, a write
+transaction at its end too. Everything SQLite can complain about comes out as a LibraryError
 that says what to do.
 """
 
@@ -17,6 +19,7 @@ from typing import Final, Literal, TypeVar
 from urllib.parse import quote
 
 from index.errors import (
+    LibraryAway,
     LibraryBusy,
     LibraryError,
     LibraryFull,
@@ -55,6 +58,7 @@ class Database:
         self._writing = threading.Lock()
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None  # the device and inode of the file that was opened
         self._closed = False
 
     @contextmanager
@@ -78,6 +82,7 @@ class Database:
             try:
                 yield connection
                 connection.execute("COMMIT")
+                self._check_in_place()
             except BaseException:
                 # Some errors, a full disk among them, have already rolled back.
                 with suppress(sqlite3.Error):
@@ -131,6 +136,7 @@ class Database:
         if connection is None:
             connection = self._connect()
         try:
+            self._check_in_place()
             yield connection
         finally:
             with self._pool_lock:
@@ -139,6 +145,23 @@ class Database:
                     self._idle.append(connection)
             if not keep:
                 connection.close()
+
+    def _check_in_place(self) -> None:
+        """Raise LibraryAway where the file at the path is not the one that was opened first."""
+        found = None
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = self.path.stat()
+            found = status.st_dev, status.st_ino
+        if self._file is None:
+            self._file = found
+        if found is None or found != self._file:
+            raise self._away("deleted" if found is None else "replaced by another file")
+
+    def _away(self, what: str) -> LibraryAway:
+        return LibraryAway(
+            f"the catalog {self.path} was {what} while it was in use: nothing can be read or written. Put it back "
+            "where it was, or start again with the library that is there now."
+        )
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -200,6 +223,8 @@ class Database:
             )
         if code == sqlite3.SQLITE_CANTOPEN:
             if not self.path.exists():
+                if self._file is not None:
+                    return self._away("deleted")
                 return LibraryNotFound(f"the catalog {self.path} is not there any more, or cannot be made.")
             return LibraryReadOnly(
                 f"the catalog {self.path} cannot be opened ({error}). Check the permissions of the folder; a "

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 from index.open import open_store
 from index.records import clip_id
 from service.uploads import Upload
+from tests.service.conftest import problem_of
 from tests.service.test_serve import served
 from tests.sounds import media, voice
 
@@ -113,3 +115,28 @@ def test_nothing_acknowledged_is_missing_after_a_kill(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_acknowledged_is_missing_after_many_kills(tmp_path: Path, workers: int) -> None:
     rounds(tmp_path / "library", 12, "--workers", str(workers))
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+def test_a_library_that_is_taken_away_under_the_service_loses_no_acknowledged_clip(
+    own: httpx.Client, tmp_path: Path, replaced: bool
+) -> None:
+    def add(seed: int) -> httpx.Response:
+        return own.post("/v1/clips", files={"files": ("voice.wav", media(voice(0.4, seed=seed)))})
+
+    assert add(1).status_code == 201
+    library, aside = tmp_path / "library", tmp_path / "aside"
+    library.rename(aside)
+    if replaced:
+        shutil.copytree(aside, library)
+    kept = sorted(tmp_path.rglob("*"))
+    # A form of files is answered file by file; the error of one stands for the request.
+    problem_of(add(2), 503, "library-away")
+    problem_of(own.post("/v1/search", json={"query": "calm"}), 503, "library-away")
+    problem_of(own.get("/v1/clips"), 503, "library-away")
+    assert sorted(tmp_path.rglob("*")) == kept
+    if replaced:
+        shutil.rmtree(library)
+    aside.rename(library)
+    assert add(3).status_code == 201
+    assert own.get("/v1/info").json()["library"]["clips"] == 2
