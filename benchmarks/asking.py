@@ -10,12 +10,13 @@ spare can use wrk or hey instead (`docs/benchmarks.md`).
 """
 
 import asyncio
+import math
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,28 +24,46 @@ REFUSED: Final = 429
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d+)")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+_OWN: Final = re.compile(rb"\r\nserver-timing:[^\r]*total;dur=([0-9.]+)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Seconds of every answer, by status; `late`, by how much requests were sent after they were due."""
+    """Seconds of every answer, by status; `own`, how many of them the service says that it took itself.
+
+    `late`: by how much requests were sent after they were due. What is neither late nor the service's own was waiting
+    for a core: of this process, or of the service before it saw the request.
+    """
 
     seconds: float = 0.0
     answers: dict[int, list[float]] = field(default_factory=dict)
+    own: dict[int, list[float]] = field(default_factory=dict)
     late: list[float] = field(default_factory=list)
 
-    def add(self, status: int, took: float) -> None:
+    def add(self, answer: "Answer", took: float) -> None:
         """Note one answer."""
-        self.answers.setdefault(status, []).append(took)
+        self.answers.setdefault(answer.status, []).append(took)
+        self.own.setdefault(answer.status, []).append(answer.own)
 
     def count(self, status: int) -> int:
         """How many answers had that status."""
         return len(self.answers.get(status, ()))
 
-    def milliseconds(self, status: int, percent: float) -> float:
-        """A percentile of the answers with that status; NaN where there is none."""
-        taken = self.answers.get(status)
-        return 1000 * float(np.percentile(taken, percent)) if taken else float("nan")
+    def milliseconds(self, status: int, percent: float, *, own: bool = False) -> float:
+        """A percentile of the answers with that status, or of the service's own time; NaN where there is none."""
+        taken = (self.own if own else self.answers).get(status)
+        return 1000 * float(np.percentile(taken, percent)) if taken else math.nan
+
+    def lag(self, percent: float) -> float:
+        """A percentile of how late requests were sent, in milliseconds; 0 where nothing says when they were due."""
+        return 1000 * float(np.percentile(self.late, percent)) if self.late else 0.0
+
+
+class Answer(NamedTuple):
+    """What is kept of an answer: its status, and the seconds that the service says that it took."""
+
+    status: int
+    own: float
 
 
 class _Connection(asyncio.Protocol):
@@ -53,13 +72,13 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._held = bytearray()
-        self._answer: asyncio.Future[int] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def ask(self, request: bytes) -> asyncio.Future[int]:
+    def ask(self, request: bytes) -> asyncio.Future[Answer]:
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -76,7 +95,8 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(ValueError(f"an answer without status or length: {head!r}"))
         elif len(self._held) >= end + 4 + int(length[1]):
             self._held.clear()
-            self._answer.set_result(int(status[1]))
+            own = _OWN.search(head)
+            self._answer.set_result(Answer(int(status[1]), float(own[1]) / 1000 if own else math.nan))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -149,11 +169,12 @@ def in_turn(port: int, requests: Iterator[bytes], inside: Callable[[], object], 
         connection = await _connected(port)
         for _ in range(rounds):
             began = time.perf_counter()
-            status = await connection.ask(next(requests))
+            answer = await connection.ask(next(requests))
             between = time.perf_counter()
             inside()
-            over_http.add(status, between - began)
-            here.add(200, time.perf_counter() - between)
+            over_http.add(answer, between - began)
+            inside_took = time.perf_counter() - between
+            here.add(Answer(200, inside_took), inside_took)
         connection.close()
 
     asyncio.run(turns())

@@ -12,6 +12,10 @@ loopback. Of text search, audio search and describe it takes:
   that was answered in a second is the *capacity*;
 - requests at random times at 80 % of the capacity, and at twice the capacity, where some have to be refused.
 
+`--parts inside`, `callers` and `overload` measure one of these (the last one with the capacity of 8 callers). A caller
+is itself late on cores that the service keeps busy: the tables say by how much (`asked late`), and how long refusals
+took by the service's own clock (`its own`).
+
 Every prompt is asked once (so that none is remembered) but where the table says otherwise. Recordings are made voices
 of 5 s as 16-bit WAV. It prints the tables, then what must hold.
 """
@@ -25,7 +29,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +45,11 @@ from index.store import Store
 from tests.sounds import media, voice
 
 CALLERS: Final = (1, 2, 4, 8, 16)
+BUSY: Final = 8  # callers that find the capacity where no other number is tried
 SECONDS: Final = 5.0  # of a recording
-_HEAD: Final = """| request | load | answered/s | p50 ms | p99 ms | refused | p99 of refusals ms |
-|---|---|---|---|---|---|---|"""
+PARTS: Final = ("inside", "callers", "overload")
+_HEAD: Final = """| request | load | answered/s | p50 ms | p99 ms | refused | refusals p99 ms | its own | late p99 ms |
+|---|---|---|---|---|---|---|---|---|"""
 _BOUNDARY: Final = "3f1c1f0a"
 
 
@@ -64,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The service under load.")
     parser.add_argument("--library", type=Path, required=True, help="a library to search in")
     parser.add_argument("--kinds", nargs="*", default=["text", "remembered", "audio", "describe"])
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure of each kind")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=200, help="of the comparison with the call inside")
     parser.add_argument("--serve", nargs="*", default=[], help="more flags of `serve`, as queue=8")
@@ -76,7 +83,10 @@ def main() -> None:
         print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {store.count().segments:,} segments\n")
         print(_HEAD)
         with served(arguments.library, *flags) as port:
-            found = [_measured(kinds[name], port, arguments.seconds, arguments.rounds) for name in arguments.kinds]
+            found = [
+                _measured(kinds[name], port, arguments.parts, arguments.seconds, arguments.rounds)
+                for name in arguments.kinds
+            ]
     print("\n| must hold | figure | bound | |\n|---|---|---|---|")
     for outcome in found:
         for line in outcome["must_hold"]:
@@ -151,7 +161,7 @@ def served(library: Path, *flags: str) -> Iterator[int]:
             child.terminate()
 
 
-def _measured(kind: Kind, port: int, seconds: float, rounds: int) -> dict[str, Any]:
+def _measured(kind: Kind, port: int, parts: Sequence[str], seconds: float, rounds: int) -> dict[str, Any]:
     result: dict[str, Any] = {"name": kind.name, "loads": [], "must_hold": []}
 
     def note(load: str, outcome: Outcome) -> Outcome:
@@ -159,7 +169,8 @@ def _measured(kind: Kind, port: int, seconds: float, rounds: int) -> dict[str, A
         result["loads"].append(row)
         print(
             f"| {kind.name} | {load} | {row['per_second']:.1f} | {row['p50']:.1f} | {row['p99']:.1f} "
-            f"| {row['refused']:.0%} | {row['refusal_p99']:.1f} |",
+            f"| {row['refused']:.1%} | {row['refusal_p99']:.1f} | {row['refusal_own_p99']:.1f} "
+            f"| {row['late_p99']:.1f} |",
             flush=True,
         )
         return outcome
@@ -169,7 +180,7 @@ def _measured(kind: Kind, port: int, seconds: float, rounds: int) -> dict[str, A
         result["must_hold"].append(line)
 
     closed(port, kind.requests, 1, 1.0)  # the first of all are slower
-    if kind.inside is not None:
+    if kind.inside is not None and "inside" in parts:
         over_http, here = in_turn(port, kind.requests, kind.inside, rounds)
         note("in this process", here)
         note("one caller, in turn with it", over_http)
@@ -177,11 +188,15 @@ def _measured(kind: Kind, port: int, seconds: float, rounds: int) -> dict[str, A
             what = f"p50 over HTTP <= {kind.factor} x inside + {kind.beyond:g} ms"
             bound = kind.factor * here.milliseconds(200, 50) + kind.beyond
             must(what, over_http.milliseconds(200, 50), bound)
+    if not {"callers", "overload"} & set(parts):
+        return result
     capacity = 0.0
-    for callers in CALLERS:
+    for callers in CALLERS if "callers" in parts else (BUSY,):
         outcome = note(f"{callers} callers", closed(port, kind.requests, callers, seconds))
         capacity = max(capacity, outcome.count(200) / outcome.seconds)
     result["capacity"] = capacity
+    if "overload" not in parts:
+        return result
     steady = note("80 % of capacity", opened(port, kind.requests, 0.8 * capacity, seconds))
     double = note("twice the capacity", opened(port, kind.requests, 2 * capacity, seconds))
     if kind.steady:
@@ -203,8 +218,9 @@ def _row(load: str, outcome: Outcome) -> dict[str, Any]:
         "p99": outcome.milliseconds(200, 99),
         "refused": outcome.count(REFUSED) / total,
         "refusal_p99": outcome.milliseconds(REFUSED, 99),
+        "refusal_own_p99": outcome.milliseconds(REFUSED, 99, own=True),
         "answers": _counts(outcome),
-        "latest_ms": 1000 * max(outcome.late, default=0.0),
+        "late_p99": outcome.lag(99),
     }
 
 

@@ -78,7 +78,7 @@ def open_engine(
             folder.recover(store.has)
         texts = Texts(encoder, settings.prompt_cache, metrics)
         stack.callback(texts.close)
-        quick = Lane("quick", settings.threads, settings.search_queue, _QUICK_PAUSE)
+        quick = Lane("quick", settings.threads, settings.search_queue, _QUICK_PAUSE, bursts=True)
         stack.callback(quick.close)
         audio = Lane("audio", settings.threads, settings.queue, _AUDIO_PAUSE)
         stack.callback(audio.close)

@@ -71,11 +71,11 @@ class Settings(BaseSettings):
         description="Uploads that may wait for a thread; the next one is answered 429 with Retry-After.",
     )
     search_queue: int = Field(
-        default=10,
+        default=18,
         ge=0,
         le=10_000,
-        description="Searches, prompts and reads of the library that may wait for a thread; the next one is answered "
-        "429 with Retry-After.",
+        description="Searches, prompts and reads of the library that may wait for a thread in a burst, and a third of "
+        "them where more come than are done for half a second; the next one is answered 429 with Retry-After.",
     )
     prompt_cache: int = Field(
         default=4096,

@@ -29,8 +29,8 @@ MAX_NAME_CHARS: Final = 255
 _CHUNK: Final = 1024 * 1024
 _PARTIAL: Final = ".partial-"
 _PENDING: Final = ".pending-"
-# A partial file of a process that was killed; no copy takes this long.
-_STALE_SECONDS: Final = 3600
+# A file younger than this may belong to somebody who has not locked it yet.
+_UNLOCKED_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ class AudioFolder:
             handle, partial = tempfile.mkstemp(dir=self.path, prefix=_PARTIAL)
             try:
                 with os.fdopen(handle, "wb") as out:
+                    fcntl.flock(out, fcntl.LOCK_SH)
                     upload.file.seek(0)
                     shutil.copyfileobj(upload.file, out)
                     out.flush()
@@ -174,9 +175,10 @@ class AudioFolder:
 
     def _sweep(self) -> None:
         """Remove what a killed process left half-written."""
-        limit = time.time() - _STALE_SECONDS
+        limit = time.time() - _UNLOCKED_SECONDS
         for partial in self.path.glob(f"{_PARTIAL}*"):
-            with suppress(OSError):
+            with suppress(OSError), partial.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it is held as long as somebody writes
                 if partial.stat().st_mtime < limit:
                     partial.unlink()
 

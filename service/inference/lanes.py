@@ -12,6 +12,7 @@ stage of their own (`texts`), which the holder of a seat uses. Health checks use
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,10 @@ from service.observing import timing
 T = TypeVar("T")
 
 
+# Seconds for which a lane may be full of a burst. Where somebody has waited at any time for longer, more comes than is
+# done, and a long queue only makes everybody wait: from then on a part of it is let in.
+BURST: Final = 0.5
+_STANDING: Final = 3  # a third
 # A service that is stopped has waited for its requests already (the setting `stop_within`).
 CLOSE_WITHIN: Final = 2.0  # seconds
 _PAUSE: Final = 0.01
@@ -48,12 +53,14 @@ class Work(Protocol):
 
 
 class Lane:
-    """A pool of `threads` threads with room for `queue` waiting requests."""
+    """A pool of `threads` threads with room for `queue` waiting requests; where `bursts`, all of it in a burst only."""
 
-    def __init__(self, name: str, threads: int, queue: int, retry_after: int) -> None:
+    def __init__(self, name: str, threads: int, queue: int, retry_after: int, *, bursts: bool = False) -> None:
         self.name = name
         self.threads = threads
         self.seats = threads + queue
+        self._standing = threads + math.ceil(queue / _STANDING) if bursts else self.seats
+        self._waited_since: float | None = None  # since when there is always somebody who waits
         self._lock = threading.Lock()
         self._taken = 0
         self._retry_after = retry_after
@@ -83,6 +90,7 @@ class Lane:
             if not always:
                 self.refuse_if_full()
             self._taken += 1
+            self._note_waiting()
         running: list[Future[Any]] = []
 
         async def work(function: Callable[..., T], *args: object, **options: object) -> T:
@@ -105,7 +113,7 @@ class Lane:
 
     def refuse_if_full(self) -> None:
         """Raise `Overloaded` when there is no seat: for those who can tell before they have read a body."""
-        if self._taken >= self.seats:
+        if self._taken >= (self._standing if self._overrun() else self.seats):
             raise Overloaded(
                 f"{self._taken} requests work or wait already, which is all that is let in. "
                 f"Try again in {self._retry_after} s.",
@@ -143,3 +151,15 @@ class Lane:
     def _leave(self, _: object = None) -> None:
         with self._lock:
             self._taken -= 1
+            self._note_waiting()
+
+    def _note_waiting(self) -> None:
+        if self._taken <= self.threads:
+            self._waited_since = None
+        elif self._waited_since is None:
+            self._waited_since = time.monotonic()
+
+    def _overrun(self) -> bool:
+        """Tell whether more has come than is done for longer than a burst."""
+        since = self._waited_since
+        return since is not None and time.monotonic() - since > BURST

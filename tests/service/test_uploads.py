@@ -1,6 +1,7 @@
 """Uploads on their way into a library: names, containers, the audio folder; and the lanes of work."""
 
 import asyncio
+import fcntl
 import io
 import os
 import subprocess
@@ -81,12 +82,19 @@ def test_only_files_of_the_folder_are_removed(tmp_path: Path) -> None:
     assert not kept.exists()
 
 
-def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
-    old, young, audio = tmp_path / ".partial-old", tmp_path / ".partial-young", tmp_path / "0.wav"
-    for file in (old, young, audio):
-        file.write_bytes(b"x")
-    os.utime(old, (0, 0))
-    os.utime(audio, (0, 0))
+def test_audio_half_written_by_a_killed_process_is_swept_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    dead, held, young, audio = (
+        tmp_path / name for name in (".partial-dead", ".partial-held", ".partial-young", "0.wav")
+    )
+    for path in (dead, held, young, audio):
+        path.write_bytes(b"half")
+    for path in (dead, held, audio):
+        os.utime(path, (time.time() - 60,) * 2)
+    os.utime(young, (time.time() + 60,) * 2)
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # as `keep` does while it writes
+        AudioFolder(tmp_path)
+        assert {file.name for file in tmp_path.iterdir()} == {".partial-held", ".partial-young", "0.wav"}
     AudioFolder(tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {".partial-young", "0.wav"}
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import replace
 
 import httpx
@@ -17,6 +17,7 @@ from service import adding
 from service.app import create_app
 from service.engine import Engine
 from service.errors import Overloaded
+from service.inference import lanes
 from service.inference.lanes import Lane
 from service.inference.texts import Texts
 from service.uploads import Upload
@@ -73,6 +74,27 @@ def test_a_lane_is_full_when_all_its_seats_are_taken(lane: Lane) -> None:
         assert await lane.run(lambda: "free again") == "free again"
 
     asyncio.run(use())
+
+
+@pytest.mark.parametrize(("bursts", "longest", "let_in"), [(True, 3600.0, 4), (True, 0.0, 2), (False, 0.0, 4)])
+def test_a_long_queue_is_for_bursts(bursts: bool, longest: float, let_in: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "BURST", longest)
+    lane = Lane("test", threads=1, queue=3, retry_after=7, bursts=bursts)
+
+    async def use() -> None:
+        for _ in range(2):  # once nobody waits any more, all begins anew
+            async with AsyncExitStack() as held:
+                for _ in range(let_in):
+                    await held.enter_async_context(lane.seat())
+                    await asyncio.sleep(0.01)
+                with pytest.raises(Overloaded):
+                    lane.refuse_if_full()
+                with pytest.raises(Overloaded):
+                    await held.enter_async_context(lane.seat())
+            assert lane.taken == 0
+
+    asyncio.run(use())
+    lane.close()
 
 
 def test_a_request_that_was_given_up_keeps_its_seat_until_its_work_has_ended(lane: Lane) -> None:

@@ -1,10 +1,12 @@
 """Several processes' metrics are one: sums, what a dead one leaves behind, who takes its place."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -107,3 +109,42 @@ def test_the_folder_goes_with_the_block(monkeypatch: pytest.MonkeyPatch) -> None
         assert folder.is_dir()
     assert not sharing.active()
     assert not folder.exists()
+
+
+OWNER = """
+import os, time
+from service.observing import sharing
+with sharing.folder():
+    print(os.environ[sharing.VARIABLE], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_folder_of_a_service_that_was_killed_goes_when_another_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(sharing.VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    somebodys = tmp_path / "emotionrank-metrics-of-somebody"
+    somebodys.mkdir()
+
+    def start() -> tuple["subprocess.Popen[str]", Path]:
+        process = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (dead, left), (alive, used) = start(), start()
+    try:
+        dead.kill()
+        dead.communicate()
+        worker = os.open(left / "slot-0", os.O_RDWR | os.O_CREAT)  # one of its workers has not ended yet
+        fcntl.flock(worker, fcntl.LOCK_EX)
+        with sharing.folder():
+            assert {left, used, somebodys} < set(tmp_path.iterdir())
+        os.close(worker)
+        with sharing.folder():
+            assert {used, somebodys, Path(os.environ[sharing.VARIABLE])} == set(tmp_path.iterdir())
+    finally:
+        alive.kill()
+        alive.communicate()
