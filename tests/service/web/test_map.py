@@ -5,9 +5,12 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.maps import draw
+from tests.service.test_map import places
 from tests.service.web.conftest import NARROW, WIDE, Open, accessible
 
 INSET = 18  # of the plane in its canvas, in pixels
@@ -49,7 +52,7 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
     page.mouse.up()
 
 
-def place(page: Page) -> tuple[float, float]:
+def lies(page: Page) -> tuple[float, float]:
     """Return where the map says that the query lies."""
     found = re.search(r"valence ([\d.]+), arousal ([\d.]+)\)", page.locator(".plane-readout").inner_text())
     assert found
@@ -78,6 +81,32 @@ def test_the_map_says_in_words_what_it_shows(site: str, client: httpx.Client, op
         return new Set(new Uint32Array(data.buffer)).size; }"""
     )
     assert painted > 50  # colours: grid, points and terms
+
+
+def test_very_many_segments_come_as_a_grid(site: str, open_page: Open) -> None:
+    page = open_page(site)
+    drawn(page)
+    affect = np.concatenate([np.full((3_000, 2), 2.5), np.full((1_000, 2), [6.5, 5.5])])
+    body = draw(places(affect), most=1_000)
+    page.route("**/v1/map", lambda route: route.fulfill(body=body, content_type="application/octet-stream"))
+    page.reload()
+    expect(page.locator("#map-in-words")).to_have_text(
+        "The map shows 4,000 moments: 75 % negative and calm, 0 % positive and calm, 0 % negative and activated, "
+        "25 % positive and activated."
+    )
+
+
+def test_a_map_that_cannot_be_had_can_be_asked_for_again(site: str, open_page: Open) -> None:
+    page = open_page(site, allowed=("503",))
+    drawn(page)
+    problem = {"type": "urn:emotionrank:problem:library-busy", "title": "Busy", "status": 503, "detail": "It is busy."}
+    page.route("**/v1/map", lambda route: route.fulfill(status=503, json=problem))
+    page.reload()
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("It is busy.")
+    page.unroute("**/v1/map")
+    told.get_by_role("button", name="Draw the map again").click()
+    drawn(page)
 
 
 def test_a_filter_leaves_its_segments_on_the_map(site: str, open_page: Open) -> None:
@@ -135,12 +164,12 @@ def test_dragging_a_point_is_one_step_back(site: str, open_page: Open) -> None:
 
 
 def test_dragging_the_query_s_mark_shifts_it(searched: Page) -> None:
-    valence, arousal = place(searched)
+    valence, arousal = lies(searched)
     drag(searched, spot(searched, valence, arousal), spot(searched, valence + 1, arousal + 1.5))
     assert asked(searched, "shift") == [pytest.approx([1, 1.5], abs=0.12)]
     assert "q=a+calm+voice" in searched.url
     searched.evaluate(SEARCHED)
-    assert place(searched) == pytest.approx((valence + 1, arousal + 1.5), abs=0.25)
+    assert lies(searched) == pytest.approx((valence + 1, arousal + 1.5), abs=0.25)
 
 
 def test_a_region_is_brushed_changed_and_removed(site: str, open_page: Open, shot: Callable[[Page, str], None]) -> None:
