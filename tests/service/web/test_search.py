@@ -378,6 +378,8 @@ def test_a_full_search_is_accessible(site: str, open_page: Open, shot: Shot, siz
         f"{site}/?q=calm&q=-0.5*shouting&shift=1,0&filter=%7B%22take%22%3A%7B%22gte%22%3A0%7D%7D", size=size, dark=dark
     )
     expect(page.locator(HIT)).to_have_count(6)
+    if size == NARROW:
+        page.locator("summary").click()
     expect(page.get_by_role("group", name="speaker")).to_be_visible()
     page.locator(HIT).nth(1).locator(".play").focus()
     expect(page.locator(HIT).nth(1)).to_have_attribute("aria-current", "true")

@@ -11,6 +11,7 @@ import { change, state } from "../state.js";
 
 const MAPPED = ["valence", "arousal"]; // the map filters by these
 const MOST = 12;
+const roomy = matchMedia("(min-width: 62rem)"); // where an open panel does not push the hits away
 
 /** @param {HTMLElement} root */
 export function mountFilters(root) {
@@ -60,7 +61,7 @@ export function mountFilters(root) {
     void ask();
   });
   state.query.subscribe(({ filter }) => {
-    if (filter && !panel.open) panel.open = true;
+    if (filter && roomy.matches) panel.open = true;
     draw();
   });
 }

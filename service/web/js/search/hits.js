@@ -90,8 +90,11 @@ function summary({ status, hits, problem, more, hints }) {
   if (status !== "done") return "";
   if (!hits.length) return "No hits";
   const first = `${more ? "The best " : ""}${counted(hits.length, "hit")}; similarity ${fixed(hits[0].score, 2)} to ${fixed(hits[hits.length - 1].score, 2)}`;
-  return [first, ...hints].join(". ");
+  return [first, ...hints.map(sentence)].join(". ");
 }
+
+/** @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What to do where there is nothing to show. @param {Results} results @returns {Node[]} */
 function advice({ status, problem, hints }) {
@@ -116,7 +119,7 @@ function advice({ status, problem, hints }) {
     return [
       h("h2", { text: "No hits" }),
       h("p", { text: narrow ? "No clip fits what the search is limited to." : "No other clip is there to be found." }),
-      ...hints.map((hint) => h("p", { text: hint })),
+      ...hints.map((hint) => h("p", { text: sentence(hint) })),
       row(
         query.region && button("Look in the whole plane", () => change({ region: null })),
         query.filter && button("Remove the filter", () => change({ filter: null })),

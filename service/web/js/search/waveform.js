@@ -1,6 +1,6 @@
 // A clip's waveform with a moment of it marked: asked for when it is seen, two at a time, so that searches never wait.
 
-import { waveform } from "../api.js";
+import { Problem, waveform } from "../api.js";
 import { h } from "../dom.js";
 
 /** @typedef {import("../api.js").Clip} Clip */
@@ -66,7 +66,9 @@ function peaksOf(id, wanted) {
     return (await waveform(id, POINTS)).peaks;
   });
   known.set(id, asked);
-  asked.catch(() => known.delete(id));
+  asked.catch((error) => {
+    if (!(error instanceof Problem) || ![404, 422].includes(error.status)) known.delete(id); // it may go better later
+  });
   return asked;
 }
 
