@@ -258,19 +258,13 @@ def test_when_nothing_answers_one_can_try_again(site: str, open_page: Open) -> N
 
 def test_a_busy_service_is_asked_again_when_it_says(site: str, open_page: Open) -> None:
     page = open_page(site, allowed=("429",))
-    refused: list[str] = []
-
-    def refuse_once(route: Route) -> None:
-        if refused:
-            route.continue_()
-            return
-        refused.append(route.request.url)
-        problem = {"type": "urn:emotionrank:problem:rate-limited", "title": "Too many requests", "detail": "Wait."}
-        route.fulfill(status=429, headers={"Retry-After": "1"}, body=json.dumps(problem))
-
-    page.route("**/v1/search", refuse_once)
+    problem = {"type": "urn:emotionrank:problem:rate-limited", "title": "Too many requests", "detail": "Wait."}
+    page.route(
+        "**/v1/search", lambda route: route.fulfill(status=429, headers={"Retry-After": "2"}, body=json.dumps(problem))
+    )
     ask(page, "calm")
-    expect(page.locator("#hits [role=status]")).to_contain_text("Asking again in 1 s")
+    expect(page.locator("#hits [role=status]")).to_contain_text("Asking again in 2 s")
+    page.unroute("**/v1/search")
     expect(page.locator(HIT)).to_have_count(6)
 
 

@@ -10,7 +10,7 @@ import { soundControls } from "./sound.js";
 /** @typedef {import("../state.js").Part} Part */
 
 const KINDS = { text: "Prompt", clip: "Clip", affect: "Place in the plane", sound: "Sound" };
-const MARKS = { text: "“”", clip: "≈", affect: "⌖", sound: "♪" };
+const MARKS = { text: "“”", clip: "≈", affect: "◆", sound: "♪" };
 
 /** @param {HTMLElement} root */
 export function mountComposer(root) {

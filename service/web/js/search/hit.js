@@ -94,12 +94,20 @@ export function createHit(clip, start, end, affect, at, choose) {
   };
 }
 
-/** @param {Clip} clip */
+/** A few fields, words before numbers. @param {Clip} clip */
 function* metadata(clip) {
   const given = Object.entries(clip.metadata).filter(([, value]) => value !== null);
   const all = given.map(([name, value]) => `${name}: ${value}`).join("\n");
-  for (const [name, value] of given.slice(0, FIELDS)) {
-    yield h("span", { class: "field", title: all }, `${name} `, h("bdi", { text: String(value) }));
+  const told = given.sort(([, a], [, b]) => Number(typeof a !== "string") - Number(typeof b !== "string"));
+  for (const [name, value] of told.slice(0, FIELDS)) {
+    const short = typeof value === "number" ? Math.round(value * 100) / 100 : value;
+    yield h(
+      "span",
+      { class: "field", title: all },
+      `${name} `,
+      h("bdi", { class: "short", text: String(short) }),
+      h("bdi", { class: "whole", text: String(value) }),
+    );
   }
   if (given.length > FIELDS) yield h("span", { title: all, text: `+${given.length - FIELDS}` });
 }

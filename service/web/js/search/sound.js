@@ -78,23 +78,19 @@ async function take(sound, name, panel) {
   }
 }
 
-/** Files may be dropped anywhere while the search is shown; nowhere does one replace the page. @param {HTMLElement} panel */
+/** Files may be dropped anywhere while the search is shown. @param {HTMLElement} panel */
 function catchDrops(panel) {
   const target = h("div", { class: "dropping", text: "Drop a sound to search with it", hidden: true });
   document.body.append(target);
   const hasFile = /** @param {DragEvent} event */ (event) => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragover", (event) => {
-    if (!hasFile(event)) return;
-    event.preventDefault();
-    target.hidden = state.view.get() !== "search";
+    if (hasFile(event)) target.hidden = state.view.get() !== "search";
   });
   addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) target.hidden = true;
   });
   addEventListener("drop", (event) => {
     target.hidden = true;
-    if (!hasFile(event) || event.defaultPrevented) return;
-    event.preventDefault();
     const [file, ...others] = event.dataTransfer?.files ?? [];
     if (!file || state.view.get() !== "search") return;
     if (others.length) say(`One sound at a time: ${file.name} was taken.`);
