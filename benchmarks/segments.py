@@ -103,6 +103,7 @@ def grow(real: Floats, recording: Ints, segments: int, seed: int = 0) -> Iterato
             clips + clip + 1,
             rng.integers(0, 2**64, len(counts), np.uint64)[clips],
             place * np.float64(2.0),
+            np.full((len(clips), 2), 4, np.float32),  # no query of these asks where in the plane they lie
             vectors.astype(np.float16),
         )
         made += len(clips)

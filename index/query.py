@@ -24,6 +24,7 @@ from index.errors import QueryError
 from index.filters import Filter
 from index.prompts import PromptBank
 from index.records import Hit
+from index.region import Region
 from index.store import Store
 
 Vector = npt.NDArray[np.float32]
@@ -93,7 +94,8 @@ STAY: Final = Shift()
 class Query:
     """What to search for, and how much of it: see `index.store.Store.search`.
 
-    With `distinct`, hits that are nearly the same sound as a better one are left out; see `index.distinct`.
+    The filter says which clips may be found, the region where in the plane their segments have to lie. With
+    `distinct`, hits that are nearly the same sound as a better one are left out; see `index.distinct`.
     """
 
     parts: Sequence[Part]
@@ -101,6 +103,7 @@ class Query:
     offset: int = 0
     min_score: float | None = None
     filter: Filter | None = None
+    region: Region | None = None
     group_by_clip: bool = True
     shift: Shift = STAY
     distinct: bool = False
@@ -169,6 +172,7 @@ def _hits(store: Store, query: Query, bank: PromptBank, made: Vector) -> list[Hi
         made,
         min_score=query.min_score,
         filter=query.filter,
+        region=query.region,
         group_by_clip=query.group_by_clip,
         exclude=frozenset(part.clip for part in query.parts if isinstance(part, ClipPart)),
     )

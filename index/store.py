@@ -19,6 +19,7 @@ from index.facets import Facet
 from index.filters import Filter
 from index.places import Places
 from index.records import Backup, Clip, Compaction, Counts, Drift, Hit, IndexInfo, LibraryInfo, Metadata, NewClip, Stamp
+from index.region import Region
 
 # What a long work on a whole library is at, and how far, 0..1.
 Progress = Callable[[str, float], None]
@@ -116,15 +117,16 @@ class Store(Protocol):
         offset: int = 0,
         min_score: float | None = None,
         filter: Filter | None = None,
+        region: Region | None = None,
         group_by_clip: bool = True,
         exclude: frozenset[str] = frozenset(),
         embeddings: bool = False,
     ) -> list[Hit]:
         """Return the `k` best hits after the first `offset`; fewer only where there are no more.
 
-        `vector` is float32 [dim] of any length but zero; scores are cosines. The filter and `exclude` (clip
-        ids) hold inside the search. With `group_by_clip` each clip is there once, with its best segment. With
-        `embeddings` the hits have their segment's.
+        `vector` is float32 [dim] of any length but zero; scores are cosines. The filter (of clips), the region (of
+        segments) and `exclude` (clip ids) hold inside the search. With `group_by_clip` each clip is there once,
+        with its best segment of those in the region. With `embeddings` the hits have their segment's.
         The order is by score, then clip id, then start, so that pages of one query fit together. Raises
         EmbeddingError for a vector of the wrong dimension, zero or not finite, QueryError for k < 1,
         offset < 0 or a min_score that is no number.

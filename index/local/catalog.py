@@ -93,13 +93,14 @@ class Rows:
     """Segments as the vector search needs them, `n` in a row.
 
     `segments` and `clips` are row numbers; `ids` are the clips' ids as numbers, which order as the ids do;
-    `starts` are seconds; `codes` are the embeddings, float16 [n, dim].
+    `starts` are seconds; `affect` is float32 [n, 2]; `codes` are the embeddings, float16 [n, dim].
     """
 
     segments: Ints
     clips: Ints
     ids: npt.NDArray[np.uint64]
     starts: npt.NDArray[np.float64]
+    affect: npt.NDArray[np.float32]
     codes: npt.NDArray[np.float16]
 
 
@@ -369,19 +370,28 @@ def rows_after(connection: sqlite3.Connection, segment: int, dim: int, size: int
     them).
     """
     cursor = connection.execute(
-        "SELECT segments.id, clip, clips.id, start, embedding FROM segments JOIN clips ON number = clip"
+        "SELECT segments.id, clip, clips.id, start, segments.valence, segments.arousal, embedding"
+        " FROM segments JOIN clips ON number = clip"
         " WHERE segments.id > ? AND length(embedding) = ? ORDER BY segments.id",
         (segment, 2 * dim),
     )
     while rows := cursor.fetchmany(size):
-        numbers, clips, ids, starts, blobs = zip(*rows, strict=True)
+        numbers, clips, ids, starts, valence, arousal, blobs = zip(*rows, strict=True)
         yield Rows(
             np.array(numbers, np.int64),
             np.array(clips, np.int64),
             np.array([int(clip, 16) for clip in ids], np.uint64),
             np.array(starts, np.float64),
+            np.array([valence, arousal], np.float32).T,
             unpack(b"".join(blobs)).reshape(len(rows), dim),
         )
+
+
+def affect_until(connection: sqlite3.Connection, segment: int) -> tuple[Ints, npt.NDArray[np.float32]]:
+    """Return the row numbers up to `segment`, ascending, and these segments' affect [n, 2]; a walk over all of them."""
+    rows = connection.execute("SELECT id, valence, arousal FROM segments WHERE id <= ? ORDER BY id", (segment,))
+    table = np.fromiter(rows, np.dtype((np.float64, 3)))
+    return table[:, 0].astype(np.int64), table[:, 1:].astype(np.float32)
 
 
 def pack(embedding: npt.NDArray[np.float32]) -> bytes:

@@ -22,7 +22,7 @@ LEAST_VALUES: Final = 16  # of an embedding in the space of the cells
 MOST_VALUES: Final = 128
 BUDGET: Final = 1_200_000_000  # bytes, unless the caller says otherwise
 
-_PER_SEGMENT: Final = 16  # bytes of the columns
+_PER_SEGMENT: Final = 24  # bytes of the columns
 _PER_MEMBER: Final = 8  # bytes of a segment's number in its cell
 _PER_CELL: Final = 224  # bytes of a cell and of its place in the graph, and then of its centre
 _SCAN: Final = 0.08e-6  # seconds a segment, of one exact query on one core

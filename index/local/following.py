@@ -40,13 +40,19 @@ class Following:
         self._loading = threading.Lock()
         self._held: _Held | None = None
 
-    def vectors(self) -> Vectors:
-        """Return the vectors as they are after the catalog's last change."""
+    def vectors(self, *, located: bool = False) -> Vectors:
+        """Return the vectors as they are after the catalog's last change; `located` as `Vectors` says, where wanted.
+
+        A snapshot of an older version does not know where its segments lie: then the catalog is asked, once.
+        """
         held = self._held
         with self._database.read() as connection:
-            if held is not None and changes.state(connection) == held.state:
+            there = held is not None and (held.vectors.located or not located)
+            if held is not None and there and changes.state(connection) == held.state:
                 return held.vectors
-        with self.moment() as (_, vectors):
+        with self.moment() as (connection, vectors):
+            if located and not vectors.located and vectors.snapshot is not None:
+                vectors.locate(*catalog.affect_until(connection, vectors.snapshot.manifest.last_segment))
             return vectors
 
     @contextmanager

@@ -53,6 +53,7 @@ from index.records import (
     check_metadata,
     check_text,
 )
+from index.region import Region
 from index.store import Progress
 
 CATALOG: Final = "library.db"
@@ -248,6 +249,7 @@ class LocalStore:
         offset: int = 0,
         min_score: float | None = None,
         filter: Filter | None = None,
+        region: Region | None = None,
         group_by_clip: bool = True,
         exclude: frozenset[str] = frozenset(),
         embeddings: bool = False,
@@ -257,7 +259,7 @@ class LocalStore:
         query = checks.unit(vector, self._dim, "the query's vector")
         hits: list[Hit] = []
         for _ in range(_ATTEMPTS):
-            vectors = self._following.vectors()
+            vectors = self._following.vectors(located=region is not None)
             with self._database.read() as connection:
                 allowed = None if filter is None else self._kept.numbers(connection, filter)
                 excluded = catalog.numbers_of(connection, exclude) if exclude else None
@@ -266,6 +268,7 @@ class LocalStore:
                 offset + k,
                 allowed=allowed,
                 excluded=excluded,
+                region=region,
                 min_score=min_score,
                 by_clip=group_by_clip,
             )

@@ -16,8 +16,9 @@ from index.local.approximate import Approximate, Effort
 from index.local.catalog import Rows
 from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector, taken
 from index.local.snapshot import Snapshot
+from index.region import Region
 
-T = TypeVar("T", np.float16, np.int64, np.uint64, np.float64, np.bool_)
+T = TypeVar("T", np.float16, np.float32, np.int64, np.uint64, np.float64, np.bool_)
 
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
@@ -45,7 +46,8 @@ class Top(NamedTuple):
 class Part:
     """The columns are a `Snapshot`'s, but for the end of `firsts`, the row that each clip begins with.
 
-    `alive` says of each clip whether it is still there. Only a part that is never added to has an approximate index.
+    `alive` says of each clip whether it is still there. Only a part that is never added to has an approximate index,
+    or may be without `affect`.
     """
 
     scan: Scan
@@ -55,6 +57,7 @@ class Part:
     ids: npt.NDArray[np.uint64]
     firsts: Ints
     alive: Mask
+    affect: npt.NDArray[np.float32] | None
     approximate: Approximate | None = None
 
     @classmethod
@@ -69,6 +72,7 @@ class Part:
             np.empty(0, np.uint64),
             none,
             np.empty(0, np.bool_),
+            np.empty((0, 2), np.float32),
         )
 
     @classmethod
@@ -82,6 +86,7 @@ class Part:
             snapshot.ids,
             snapshot.offsets[:-1],
             np.ones(len(snapshot.clips), np.bool_),
+            snapshot.affect,
             snapshot.approximate,
         )
 
@@ -103,8 +108,8 @@ class Part:
     @property
     def bytes(self) -> int:
         """The memory of the columns, without the codes."""
-        columns = self.segments, self.starts, self.clips, self.ids, self.firsts, self.alive
-        return sum(column.nbytes for column in columns)
+        columns = self.segments, self.starts, self.clips, self.ids, self.firsts, self.alive, self.affect
+        return sum(column.nbytes for column in columns if column is not None)
 
     def clip_of(self, rows: Ints) -> Ints:
         """Return the place of each row's clip in `clips` and `ids`."""
@@ -123,6 +128,11 @@ class Part:
     def size(self, wanted: Mask | None) -> int:
         """Count the segments that are alive and whose clips are wanted (None: all)."""
         return int(self.lengths[self.alive if wanted is None else wanted & self.alive].sum())
+
+    def within(self, region: Region) -> Mask:
+        """Return a mask of the rows that lie in a region; `affect` must be there."""
+        assert self.affect is not None
+        return region.holds(self.affect)
 
     def mask(self, clips: Mask) -> Mask:
         """Return a mask of rows from one of clips."""
@@ -173,48 +183,51 @@ class Part:
                 return [*chosen.values()]
         return []
 
-    def top(self, query: Floats, count: int, wanted: Mask | None) -> Top:
+    def top(self, query: Floats, count: int, wanted: Mask | None, within: Mask | None = None) -> Top:
         """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more.
 
-        There may be more of them. An approximate index may miss some, but never returns fewer than there are.
+        With `within`, a mask of rows, only of those rows. There may be more of them. An approximate index may miss
+        some, but never returns fewer than there are.
         """
-        available = self.count if wanted is None else self.size(wanted)
+        clips = self.alive if wanted is None else wanted & self.alive
+        chosen = _Chosen(self, clips, None if within is None else within & self.mask(clips))
+        free = wanted is None and within is None
+        available = self.count if free else chosen.count
         if not available:
             return Top(np.empty(0, np.int64), np.empty(0, np.float32), complete=True)
         if self.approximate is not None:
             effort = _stepped(self.approximate.effort, count)
-            if wanted is not None:
+            if not free:
                 factor = -(-_FILTERED // effort.candidates)
                 effort = Effort(factor * effort.probes, factor * effort.candidates)
             if _EXACTLY * effort.candidates < available:
-                rows, scores = self._near(query, effort, wanted, available)
+                rows, scores = self._near(query, effort, None if free else chosen, available)
                 depth = effort.candidates // _DEPTH
                 return Top(rows[:depth], scores[:depth], complete=False)
         count = min(max(count, _SCAN_GIVES), available)
-        if wanted is not None and available <= _GATHERED * len(self.segments):
-            rows = self.rows(wanted & self.alive)
+        if not free and available <= _GATHERED * len(self.segments):
+            rows = chosen.rows
             places, scores = scan(taken(self.scan.codes, rows)).top(query, count)
             return Top(rows[places], scores, complete=count == available)
-        return Top(*self.scan.top(query, count, self._selector(wanted)), complete=count == available)
+        selected = self.living if free else chosen.selector
+        return Top(*self.scan.top(query, count, selected), complete=count == available)
 
-    def _near(self, query: Floats, effort: Effort, wanted: Mask | None, available: int) -> tuple[Ints, Floats]:
-        """Return at least as many candidates as the effort says, best first; there are so many."""
+    def _near(self, query: Floats, effort: Effort, chosen: "_Chosen | None", available: int) -> tuple[Ints, Floats]:
+        """Return at least as many candidates as the effort says, best first; there are so many. None chooses all."""
         assert self.approximate is not None
         share = available / len(self.segments)
-        if wanted is None or share > _SCANNED:
+        if chosen is None or share > _SCANNED:
             wider = effort if share == 1 else effort._replace(probes=int(np.ceil(effort.probes / share)))
-            rows, scores = self.approximate.best(query, wider, self._selector(wanted))
+            rows, scores = self.approximate.best(query, wider, self.living if chosen is None else chosen.selector)
             if len(rows) == effort.candidates:
                 return rows, scores
-        chosen = self.alive if wanted is None else wanted & self.alive
-        near = self.approximate.look_at(query, self.rows(chosen), effort.candidates)
+        rows = self.rows(self.alive) if chosen is None else chosen.rows
+        near = self.approximate.look_at(query, rows, effort.candidates)
         return self.approximate.rank(query, near)
-
-    def _selector(self, wanted: Mask | None) -> Selector | None:
-        return self.living if wanted is None else selector(self.mask(wanted & self.alive))
 
     def added(self, rows: Rows) -> Self:
         """Return the part with these segments behind its own."""
+        assert self.affect is not None
         count = len(self.segments)
         first = np.flatnonzero(np.diff(rows.clips, prepend=self.clips[-1] if len(self.clips) else -1))
         return replace(
@@ -226,6 +239,7 @@ class Part:
             ids=_appended(self.ids, rows.ids[first]),
             firsts=_appended(self.firsts, first + count),
             alive=_appended(self.alive, np.ones(len(first), np.bool_)),
+            affect=_appended(self.affect, rows.affect),
         )
 
     def without(self, clips: Ints) -> Self:
@@ -245,7 +259,29 @@ class Part:
             ids=self.ids[self.alive],
             firsts=np.cumsum(lengths) - lengths,
             alive=np.ones(len(lengths), np.bool_),
+            affect=None if self.affect is None else self.affect[keep],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The rows of a part that a search may find: those of `clips`, or only those of a mask of rows."""
+
+    part: Part
+    clips: Mask
+    mask: Mask | None
+
+    @property
+    def count(self) -> int:
+        return int(self.part.lengths[self.clips].sum() if self.mask is None else np.count_nonzero(self.mask))
+
+    @property
+    def rows(self) -> Ints:
+        return self.part.rows(self.clips) if self.mask is None else np.flatnonzero(self.mask)
+
+    @property
+    def selector(self) -> Selector:
+        return selector(self.part.mask(self.clips) if self.mask is None else self.mask)
 
 
 def _stepped(effort: Effort, count: int) -> Effort:

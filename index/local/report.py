@@ -159,8 +159,10 @@ def snapshot(connection: sqlite3.Connection, opened: Callable[[sqlite3.Connectio
                 & (found.ids[clips] == rows.ids[: len(places)])
                 & (found.starts[places] == rows.starts[: len(places)])
             )
+            if found.affect is not None:
+                same &= (found.affect[places] == rows.affect[: len(places)]).all(axis=1)
             for segment in held[~same]:
-                yield f"segment {segment} has another clip or another start in the snapshot than in the catalog"
+                yield f"segment {segment} has another clip, start or affect in the snapshot than in the catalog"
 
     return [*named("snapshot", iter(found.damage())), *named("snapshot", wrong())]
 

@@ -5,6 +5,7 @@
       manifest.json                what it is (`Manifest`), and size and sha256 of the files below
       codes.f16                    the embeddings, float16 [n, dim], in the order of the segments' row numbers
       segments.npy, starts.npy     of each segment: its row number, its start in seconds
+      affect.npy                   and its valence and arousal; snapshots of older versions are without it
       clips.npy, ids.npy           of each clip, ascending by row number: row number, id as a number
       offsets.npy                  where each clip's segments begin; one more than there are clips
       index.faiss, reduced.f16     the approximate index, where there is one (`index.local.approximate`)
@@ -60,10 +61,12 @@ _REDUCED: Final = "reduced.f16"
 _COLUMNS: Final = {
     "segments": np.dtype("<i8"),
     "starts": np.dtype("<f8"),
+    "affect": np.dtype("<f4"),
     "clips": np.dtype("<i8"),
     "ids": np.dtype("<u8"),
     "offsets": np.dtype("<i8"),
 }
+_WIDTHS: Final = {"affect": 2}
 _BUSY: Final = "another process is writing a snapshot of the library {}. Wait for it to finish."
 _ATTEMPTS: Final = 5
 _PORTION: Final = 1 << 20
@@ -109,7 +112,7 @@ class Snapshot:
     """A snapshot, open. Its codes are mapped; the file is let go of with the last reference to them.
 
     `segments` and `starts` are a segment's each; clip i has the row number `clips[i]`, the id `ids[i]` (as a number)
-    and the rows `offsets[i]` up to `offsets[i + 1]`.
+    and the rows `offsets[i]` up to `offsets[i + 1]`. `affect` [n, 2] is None where the snapshot is an older version's.
     """
 
     folder: Path
@@ -120,6 +123,7 @@ class Snapshot:
     clips: Ints
     ids: npt.NDArray[np.uint64]
     offsets: Ints
+    affect: npt.NDArray[np.float32] | None
     approximate: Approximate | None
 
     @property
@@ -274,6 +278,7 @@ def _opened(snapshots: Path, current: bytes, fingerprint: str, dim: int) -> Snap
         clips=_column(folder, manifest, "clips"),
         ids=_column(folder, manifest, "ids"),
         offsets=_column(folder, manifest, "offsets"),
+        affect=_column(folder, manifest, "affect") if "affect.npy" in manifest.files else None,
         approximate=None if manifest.kind == "exact" else _approximate(folder, manifest, codes),
     )
     if len(opened.segments) != manifest.count or len(opened.offsets) != manifest.clips + 1:
@@ -379,6 +384,7 @@ def _columns(files: Files, dim: int, rows: Iterable[Rows], progress: Progress) -
             first = np.flatnonzero(np.diff(some.clips, prepend=last_clip))
             parts["segments"].append(some.segments)
             parts["starts"].append(some.starts)
+            parts["affect"].append(some.affect)
             parts["clips"].append(some.clips[first])
             parts["ids"].append(some.ids[first])
             parts["offsets"].append(first + count)
@@ -386,7 +392,10 @@ def _columns(files: Files, dim: int, rows: Iterable[Rows], progress: Progress) -
             last_clip = int(some.clips[-1]) if len(some.clips) else last_clip
             progress(f"{count:,} segments written", 0.0)
     parts["offsets"].append(np.array([count]))
-    columns = {name: np.concatenate([np.empty(0, kind), *parts[name]]).astype(kind) for name, kind in _COLUMNS.items()}
+    columns = {
+        name: np.concatenate([np.empty((0, _WIDTHS[name]) if name in _WIDTHS else 0, kind), *parts[name]]).astype(kind)
+        for name, kind in _COLUMNS.items()
+    }
     for name, column in columns.items():
         content = io.BytesIO()
         np.save(content, column, allow_pickle=False)

@@ -13,7 +13,7 @@ slower, not faster.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import faiss
@@ -24,6 +24,7 @@ from index.local.catalog import Rows
 from index.local.codes import Codes, Floats, Ints, Mask
 from index.local.part import Part, Top, in_order
 from index.local.snapshot import Snapshot
+from index.region import Region
 
 _COMPACT_FROM = 1024  # removed rows that are worth making room for
 _FIRST = 24  # results to ask a part for at least: asking for a few more costs little
@@ -87,6 +88,11 @@ class Vectors:
         return Memory(main.scan.codes.nbytes, index, main.bytes, tail.scan.codes.nbytes + tail.bytes)
 
     @property
+    def located(self) -> bool:
+        """Whether it is known of all segments where they lie in the plane, so that a region may be asked for."""
+        return self._parts[0].affect is not None
+
+    @property
     def tail(self) -> int:
         """How many segments there are that the snapshot has not."""
         return self._parts[1].count
@@ -117,6 +123,15 @@ class Vectors:
                 tail = tail.compacted()
             self._parts = main, tail
 
+    def locate(self, segments: Ints, affect: Floats) -> None:
+        """Say where the snapshot's segments lie: row numbers, ascending, and affect [n, 2]. The dead may be missing."""
+        with self._changing:
+            main, tail = self._parts
+            known = np.full((len(main.segments), 2), np.nan, np.float32)  # which lies in no region
+            _, places, given = np.intersect1d(main.segments, segments, assume_unique=True, return_indices=True)
+            known[places] = affect[given]
+            self._parts = replace(main, affect=known), tail
+
     def search(
         self,
         query: Floats,
@@ -124,27 +139,32 @@ class Vectors:
         *,
         allowed: Ints | None = None,
         excluded: Ints | None = None,
+        region: Region | None = None,
         min_score: float | None = None,
         by_clip: bool = False,
     ) -> Ranked:
         """Return the `count` best segments, fewer only where there are no more.
 
         `query` is a unit vector, float32 [dim]; it must be finite. `allowed` and `excluded` are row numbers of
-        clips. With `by_clip`, each clip is there once, with its best segment.
+        clips. With a `region`, which needs `located`, only segments that lie in it are returned. With `by_clip`, each
+        clip is there once, with its best segment.
         """
         # FAISS' thread count belongs to the calling thread, so it has to be set in each.
         faiss.omp_set_num_threads(1)
         parts = self._parts
-        all_in_main = allowed is None and not parts[1].count and (excluded is None or not len(excluded))
+        all_in_main = (
+            allowed is None and region is None and not parts[1].count and (excluded is None or not len(excluded))
+        )
         if all_in_main and (first := parts[0].first(query, count, by_clip=by_clip)):
             rows, scores = first
             kept = count if min_score is None else int(np.count_nonzero(scores >= min_score))
             return Ranked(parts[0].segments[rows[:kept]], scores[:kept])
         wanted = [_wanted(part, allowed, excluded) for part in parts]
+        within = [None if region is None else part.within(region) for part in parts]
         found = _Found.none()
         ask = max(_FIRST, count + 1)
         while len(found.scores) < count:
-            tops = [part.top(query, ask, mask) for part, mask in zip(parts, wanted, strict=True)]
+            tops = [part.top(query, ask, mask, rows) for part, mask, rows in zip(parts, wanted, within, strict=True)]
             exhausted = all(top.complete for top in tops)
             # Rows that score no more than a part's last may have been left out, and it is not for FAISS to say
             # which of them come first: they are left to the next round.

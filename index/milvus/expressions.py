@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
 from index.filters import And, Filter, Not, OneOf, Or, Order
 from index.milvus import encoding
 from index.records import JsonScalar, kind
+from index.region import AXES, Region
 
 # Columns are never empty, so these are true and false of every row. (The library's own row has -1.)
 EVERYTHING: Final = "added >= 0"
@@ -27,15 +30,30 @@ def compile_filter(condition: Filter | None) -> str:
     return EVERYTHING if condition is None else f"{EVERYTHING} and {_compiled(condition, wanted=True)}"
 
 
-def of_segments(condition: Filter | None, exclude: Iterable[str]) -> str:
+def of_segments(condition: Filter | None, region: Region | None, exclude: Iterable[str]) -> str:
     """Return the expression that is true of the segments that a search may find; empty where it may find all.
 
     `exclude` are clips' ids. A search without a filter is quicker than one with a filter that keeps everything.
     """
     parts = [] if condition is None else [_compiled(condition, wanted=True)]
+    parts += [] if region is None else _bounds(region)
     if excluded := sorted(clip for clip in exclude if is_id(clip)):
         parts.append(one_of("clip", excluded, wanted=False))
     return " and ".join(parts)
+
+
+def _bounds(region: Region) -> list[str]:
+    """Return what has to be true of a segment's own affect: that it lies in the region once rounded to float32."""
+    parts = []
+    for axis in AXES:
+        if (interval := region.interval(axis)) is not None:
+            low, high = map(np.float32, interval)
+            least, most = (
+                (float(bound) + float(np.nextafter(bound, beyond))) / 2
+                for bound, beyond in ((low, np.float32(-np.inf)), (high, np.float32(np.inf)))
+            )
+            parts.append(f"segment_{axis} >= {least!r} and segment_{axis} <= {most!r}")
+    return parts
 
 
 def is_id(text: str) -> bool:

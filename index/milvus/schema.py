@@ -62,6 +62,7 @@ HNSW: Final = {"M": 32, "efConstruction": 200}
 _EMBEDDING: Final = _Index("embedding", "HNSW", {"metric_type": "IP", "params": HNSW}, True)
 _AFFECT: Final = _Index("affect", "FLAT", {"metric_type": "L2", "params": {}}, True)
 _CLIP: Final = _Index("clip", "INVERTED")
+_AFFECTS: Final = tuple(_Index(name, "INVERTED") for name in ("segment_valence", "segment_arousal"))
 _COLUMNS: Final = tuple(_Index(name, "INVERTED") for name in ("duration", "valence", "arousal", "added", "tokens"))
 
 
@@ -74,7 +75,9 @@ def create(connection: Connection, properties: dict[str, str]) -> None:
     """Make what is missing of a library. Of two processes that make it at once, one says what it is."""
     check(connection)
     dim = int(properties["dim"])
-    _make(connection, connection.address.segments, _segments(connection, dim), (_EMBEDDING, _CLIP, *_COLUMNS))
+    _make(
+        connection, connection.address.segments, _segments(connection, dim), (_EMBEDDING, _CLIP, *_AFFECTS, *_COLUMNS)
+    )
     _make(connection, connection.address.clips, _clips(connection), (_AFFECT, *_COLUMNS))
     if not list(connection.by_id(connection.address.clips, [LIBRARY], ["record"])):
         connection.write(connection.address.clips, [own_row(LIBRARY, {**properties, "format": str(FORMAT)})])

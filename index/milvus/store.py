@@ -39,6 +39,7 @@ from index.records import (
     NewClip,
     Stamp,
 )
+from index.region import Region
 from index.store import Progress
 
 
@@ -160,7 +161,7 @@ class MilvusStore:
 
     def places(self, filter: Filter | None = None) -> Places:
         """Return where the segments of the clips that a filter keeps lie in the plane."""
-        return scan(self._connection, compile_filter(filter), of_segments(filter, ()))
+        return scan(self._connection, compile_filter(filter), of_segments(filter, None, ()))
 
     def search(
         self,
@@ -170,6 +171,7 @@ class MilvusStore:
         offset: int = 0,
         min_score: float | None = None,
         filter: Filter | None = None,
+        region: Region | None = None,
         group_by_clip: bool = True,
         exclude: frozenset[str] = frozenset(),
         embeddings: bool = False,
@@ -177,7 +179,7 @@ class MilvusStore:
         """Return the `k` best hits after the first `offset`."""
         checks.check_search(k, offset, min_score)
         query = checks.unit(vector, self._dim, "the query's vector")
-        search = Search(self._connection, query, of_segments(filter, exclude), group_by_clip, min_score)
+        search = Search(self._connection, query, of_segments(filter, region, exclude), group_by_clip, min_score)
         hits = search.run(offset + k)[offset:]
         return hits if embeddings else [replace(hit, embedding=None) for hit in hits]
 

@@ -10,8 +10,10 @@ import numpy as np
 from encoders.affect import Affect
 from encoders.encoder import EncodedSegment
 from index.records import Clip, Counts, Metadata, NewClip
+from index.region import Region
 from tests.index import making
 from tests.index.test_filters import keeps
+from tests.index.test_region import lies_in
 
 Clause = Mapping[str, Any]
 
@@ -68,7 +70,15 @@ class Oracle:
         kept = self.clips(clause)
         return Counts(len(kept), sum(clip.segments for clip in kept), sum(clip.duration for clip in kept))
 
-    def scan(self, query: making.Vectors, clause: Clause, *, by_clip: bool, exclude: frozenset[str]) -> making.Scan:
+    def scan(
+        self,
+        query: making.Vectors,
+        clause: Clause,
+        *,
+        by_clip: bool,
+        exclude: frozenset[str],
+        region: Region | None = None,
+    ) -> making.Scan:
         """Return (clip, start, score) of everything that a search may find, best first."""
         direction = making.normal(query).astype(np.float64)
         found = sorted(
@@ -76,6 +86,7 @@ class Oracle:
             for clip, segments in self.held.values()
             if clip.id not in exclude and keeps(clause, clip)
             for segment in segments
+            if region is None or lies_in(region, segment.affect)
         )
         if by_clip:
             best: dict[str, tuple[float, str, float]] = {}

@@ -10,8 +10,9 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from index import facets, filters
 from index.errors import ClipNotFound
 from index.open import open_store
 from index.records import NewClip, Stamp
+from index.region import Region
 from index.store import Store
 from tests.index import making
 from tests.index.oracle import Oracle, plain
@@ -50,7 +52,14 @@ def made(rng: random.Random, number: int) -> tuple[NewClip, list[EncodedSegment]
     new = making.clip(number, metadata, duration)
     if number % 3 == 0:
         new = replace(new, stamp=Stamp(rng.randrange(2**40), rng.randrange(2**60)))
-    return new, making.segments(making.unit(own, count), affect)
+    vectors = making.unit(own, count)
+    if number % 2:
+        return new, making.segments(vectors, affect)
+    # Moments of their own, all over the plane; the mean of float32 numbers is the same in every store.
+    return new, [
+        replace(segment, affect=Affect(rng.choice([1.0, 2.5, 4.0, 7.0]), rng.choice([1.0, 3.0, 6.75])))
+        for segment in making.segments(vectors)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,14 @@ def libraries(milvus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             for store in stores.values():
                 store.add(new, segments)
         yield Libraries(stores, oracle)
+
+
+def some_region(rng: random.Random) -> Region | None:
+    """Make a region, or none: its bounds are affects that clips have, or lie between them."""
+    marks = [1.0, 2.5, 3.0, 4.0, 6.75, 7.0, 1.0001, 6.7499, 6.1]
+    pairs = [cast(tuple[float, float], tuple(sorted(rng.choices(marks, k=2)))) for _ in range(2)]
+    axes = rng.choice([(), ("valence",), ("arousal",), ("valence", "arousal")])
+    return Region(**{axis: pair for axis, pair in zip(("valence", "arousal"), pairs, strict=True) if axis in axes})
 
 
 def compare(store: Store, oracle: Oracle, clause: dict[str, Any], rng: random.Random) -> None:
@@ -98,9 +115,13 @@ def compare(store: Store, oracle: Oracle, clause: dict[str, Any], rng: random.Ra
     query = making.unit(np.random.default_rng(rng.randrange(2**32)), 1)[0]
     by_clip = rng.random() < 0.5
     exclude = frozenset(rng.sample(sorted(oracle.held), min(3, len(oracle.held))))
-    scan = oracle.scan(query, clause, by_clip=by_clip, exclude=exclude)
+    region = some_region(rng) if rng.random() < 0.7 else None
+    scan = oracle.scan(query, clause, by_clip=by_clip, exclude=exclude, region=region)
     k = rng.choice([1, 5, 20, 300])
-    hits = store.search(query, k=k, filter=condition, group_by_clip=by_clip, exclude=exclude, embeddings=True)
+    ask = partial(
+        store.search, query, filter=condition, region=region, group_by_clip=by_clip, exclude=exclude, embeddings=True
+    )
+    hits = ask(k=k)
     assert making.agrees(hits, scan, k)
     order = [(-hit.score, hit.clip.id, hit.start) for hit in hits]
     assert order == sorted(order)
@@ -110,15 +131,11 @@ def compare(store: Store, oracle: Oracle, clause: dict[str, Any], rng: random.Ra
         assert (hit.end, hit.affect) == (segment.end, segment.affect)
         assert hit.embedding is not None
         assert (hit.embedding == segment.embedding).all()
-    assert (
-        hits[2:7]
-        == store.search(query, k=5, offset=2, filter=condition, group_by_clip=by_clip, exclude=exclude)[: max(0, k - 2)]
-    )
+    assert hits[2:7] == ask(k=5, offset=2)[: max(0, k - 2)]
     if scan and rng.random() < 0.5:
         floor = scan[len(scan) // 2][2] + 1e-4
         above = [entry for entry in scan if entry[2] >= floor]
-        found = store.search(query, k=1000, min_score=floor, filter=condition, group_by_clip=by_clip, exclude=exclude)
-        assert making.agrees(found, above, len(above))
+        assert making.agrees(ask(k=1000, min_score=floor), above, len(above))
 
 
 @pytest.mark.parametrize("kind", ["local", "milvus"])

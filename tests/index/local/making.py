@@ -1,5 +1,7 @@
 """Snapshots and rows for the tests, without a catalog."""
 
+import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 
 from index.local.catalog import Rows
 from index.local.codes import scan
-from index.local.snapshot import Manifest, Snapshot
+from index.local.snapshot import FOLDER, Manifest, Snapshot
 
 
 def part_of(rows: Rows, begin: int, end: int) -> Rows:
@@ -17,6 +19,7 @@ def part_of(rows: Rows, begin: int, end: int) -> Rows:
         rows.clips[begin:end],
         rows.ids[begin:end],
         rows.starts[begin:end],
+        rows.affect[begin:end],
         rows.codes[begin:end],
     )
 
@@ -49,5 +52,19 @@ def snapshot_of(rows: Rows) -> Snapshot:
         rows.clips[first],
         rows.ids[first],
         np.append(first, len(rows.segments)),
+        rows.affect,
         None,
     )
+
+
+def before_affect(library: Path) -> None:
+    """Make the snapshot of a library one as it was written before snapshots had their segments' affect."""
+    current = library / FOLDER / "current.json"
+    named = json.loads(current.read_bytes())
+    folder = library / FOLDER / named["snapshot"]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    del manifest["files"]["affect.npy"]
+    (folder / "affect.npy").unlink()
+    text = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(text)
+    current.write_text(json.dumps({**named, "manifest": hashlib.sha256(text).hexdigest()}))

@@ -17,8 +17,10 @@ from index.local.codes import Floats, Ints, scan
 from index.local.snapshot import FOLDER, SnapshotUnusable
 from index.local.tuning import tune
 from index.local.vectors import Ranked, Vectors
+from index.region import Region
 from tests.index.local.making import part_of
 from tests.index.making import unit
+from tests.index.test_region import lies_in, regions
 
 DIM, COUNT, CLIPS = 48, 12_000, 1_500
 
@@ -48,7 +50,10 @@ def segments(count: int = COUNT) -> Rows:
     own = centres[clips] + 0.3 * (near_a_plane(rng, count) - centres.mean(axis=0))
     codes = of_length_one(own).astype(np.float16)
     codes[1_000:1_020] = codes[1_000]  # the same sound again
-    return Rows(np.arange(1, count + 1), clips, ids[clips], np.arange(count) * np.float64(1.5), codes)
+    # What is similar lies near in the plane too, more or less; the last values are those that prompts have more of.
+    affect = 4 + 8 * (codes[:, :2].astype(np.float32) + rng.normal(0, 0.05, (count, 2)).astype(np.float32))
+    starts = np.arange(count) * np.float64(1.5)
+    return Rows(np.arange(1, count + 1), clips, ids[clips], starts, affect.clip(1, 7), codes)
 
 
 class Made(NamedTuple):
@@ -89,7 +94,14 @@ def opened(made: Made, *, tail: bool = True) -> Vectors:
 
 
 def oracle(
-    rows: Rows, query: Floats, count: int, gone: Ints, allowed: Ints | None, min_score: float | None, by_clip: bool
+    rows: Rows,
+    query: Floats,
+    count: int,
+    gone: Ints,
+    allowed: Ints | None,
+    min_score: float | None,
+    by_clip: bool,
+    region: Region | None = None,
 ) -> tuple[list[int], Floats]:
     """Return the best segments by a look at all of them, and the scores of all."""
     scores = np.full(len(rows.segments), -np.inf, np.float32)
@@ -98,6 +110,8 @@ def oracle(
     keep = ~np.isin(rows.clips, gone)
     if allowed is not None:
         keep &= np.isin(rows.clips, allowed)
+    if region is not None:
+        keep &= lies_in(region, rows.affect)
     if min_score is not None:
         keep &= scores >= min_score
     order = np.lexsort((rows.starts, rows.ids, -scores))
@@ -125,6 +139,7 @@ def test_whatever_is_asked_the_hits_are_there_are_right_and_are_in_order(made: M
     gone = np.flatnonzero(rng.random(CLIPS) < data.draw(st.sampled_from([0.0, 0.01, 0.5])))
     excluded = rng.integers(0, CLIPS, data.draw(st.integers(0, 5)))
     min_score = data.draw(st.sampled_from([None, 0.5, 0.95]))
+    region = data.draw(st.none() | regions())
     by_clip = data.draw(st.booleans())
     allowed = None if share is None else np.flatnonzero(rng.random(CLIPS) < share)
     if allowed is not None and len(allowed) and data.draw(st.booleans()):
@@ -134,14 +149,17 @@ def test_whatever_is_asked_the_hits_are_there_are_right_and_are_in_order(made: M
 
     vectors = opened(made, tail=tail)
     vectors.remove(gone)
-    found = vectors.search(query, count, allowed=allowed, excluded=excluded, min_score=min_score, by_clip=by_clip)
-    best, scores = oracle(rows, query, count, np.concatenate([gone, excluded]), allowed, min_score, by_clip)
+    found = vectors.search(
+        query, count, allowed=allowed, excluded=excluded, region=region, min_score=min_score, by_clip=by_clip
+    )
+    best, scores = oracle(rows, query, count, np.concatenate([gone, excluded]), allowed, min_score, by_clip, region)
     places = found.segments - 1
     clips = rows.clips[places]
     assert len(set(found.segments.tolist())) == len(found.segments)
     assert not np.isin(clips, gone).any()
     assert not np.isin(clips, excluded).any()
     assert allowed is None or np.isin(clips, allowed).all()
+    assert region is None or lies_in(region, rows.affect[places]).all()
     assert found.scores.tolist() == scores[places].tolist()
     assert places.tolist() == places[np.lexsort((rows.starts[places], rows.ids[places], -found.scores))].tolist()
     assert not by_clip or len(set(clips.tolist())) == len(clips)
@@ -175,6 +193,23 @@ def test_recall_is_what_was_promised_whatever_the_filter(
             allowed = np.sort(np.argsort(scores)[: int(share * CLIPS)])
         found = vectors.search(query, 10, allowed=allowed, by_clip=by_clip)
         best, _ = oracle(rows, query, 10, np.empty(0, np.int64), allowed, None, by_clip)
+        assert len(found.segments) == len(best)
+        recalls.append(recall(found, best))
+    assert np.mean(recalls) >= 0.95
+
+
+@pytest.mark.parametrize("by_clip", [False, True])
+@pytest.mark.parametrize("share", [0.003, 0.03, 0.15, 0.4, 0.9])
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_recall_is_what_was_promised_whatever_the_region(made: Made, share: float, end: str, by_clip: bool) -> None:
+    """At either end of the plane: near what some prompts are like, far from what others are."""
+    vectors, rows = opened(made), made.rows
+    bound = float(np.quantile(rows.affect[:, 1], share if end == "low" else 1 - share))
+    region = Region(arousal=(1, bound) if end == "low" else (bound, 7))
+    recalls = []
+    for query in prompts(30, seed=8):
+        found = vectors.search(query, 10, region=region, by_clip=by_clip)
+        best, _ = oracle(rows, query, 10, np.empty(0, np.int64), None, None, by_clip, region)
         assert len(found.segments) == len(best)
         recalls.append(recall(found, best))
     assert np.mean(recalls) >= 0.95
@@ -247,7 +282,9 @@ def test_what_has_no_few_dimensions_is_searched_exactly(tmp_path: Path, monkeypa
     monkeypatch.setattr(choice, "MOST_VALUES", 16)
     rng = np.random.default_rng(0)
     plain = segments(20_000)
-    rows = Rows(plain.segments, plain.clips, plain.ids, plain.starts, unit(rng, 20_000, 256).astype(np.float16))
+    rows = Rows(
+        plain.segments, plain.clips, plain.ids, plain.starts, plain.affect, unit(rng, 20_000, 256).astype(np.float16)
+    )
     manifest = write(tmp_path, rows, unit(rng, 64, 256))
     assert manifest.kind == "exact"
     assert "recall" in manifest.reason

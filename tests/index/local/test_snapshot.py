@@ -29,6 +29,7 @@ def some(count: int, seed: int = 0) -> Rows:
         clips + 7,
         clips.astype(np.uint64) * np.uint64(0x9E37_79B9_7F4A_7C15),
         np.arange(count) % 3 * np.float64(1.5),
+        np.stack([1 + np.arange(count) % 7, 7 - np.arange(count) % 5], axis=1).astype(np.float32),
         unit(np.random.default_rng(seed), count, DIM).astype(np.float16),
     )
 

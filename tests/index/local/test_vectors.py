@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import faiss
 import numpy as np
@@ -13,12 +14,18 @@ from hypothesis import strategies as st
 from index.local.catalog import Rows
 from index.local.part import Part
 from index.local.vectors import Vectors
+from index.region import Region
 from tests.index.local.making import part_of, snapshot_of
+from tests.index.test_region import lies_in, regions
 
 DIM = 8
 
 # Small whole numbers: float16 and every sum of products are exact, so scores tie exactly where they should.
 SMALL = st.lists(st.integers(-1, 1), min_size=DIM, max_size=DIM)
+
+
+def affect_of(segment: int) -> tuple[int, int]:
+    return 1 + segment % 7, 1 + segment % 4
 
 
 def rows(first: int, clips: Sequence[int], codes: Sequence[Sequence[int]], ids: Sequence[int]) -> Rows:
@@ -28,6 +35,7 @@ def rows(first: int, clips: Sequence[int], codes: Sequence[Sequence[int]], ids: 
         np.array(clips, np.int64),
         np.array([ids[clip] for clip in clips], np.uint64),
         np.array([1.5 * place for place in range(count)]),
+        np.array([affect_of(first + place) for place in range(count)], np.float32),
         np.array(codes, np.float16).reshape(count, DIM),
     )
 
@@ -56,6 +64,8 @@ def contents(draw: st.DrawFn) -> tuple[list[int], list[list[int]], list[int]]:
     st.none() | st.integers(-3, 3),
     st.booleans(),
     st.integers(0, 3),
+    st.none() | regions(),
+    st.booleans(),
 )
 def test_the_best_come_first_whatever_is_asked_for(
     made: tuple[list[int], list[list[int]], list[int]],
@@ -67,21 +77,28 @@ def test_the_best_come_first_whatever_is_asked_for(
     min_score: int | None,
     by_clip: bool,
     quarters: int,
+    region: Region | None,
+    older: bool,
 ) -> None:
     clips, codes, ids = made
     everything = rows(1, clips, codes, ids)
     # What is in the snapshot ends with a clip; what is added since comes in portions that do not.
     begun = clips.index(clips[quarters * len(clips) // 4])
     half = (begun + len(clips)) // 2
-    vectors = Vectors(DIM, snapshot_of(part_of(everything, 0, begun)) if quarters else None)
+    kept = snapshot_of(part_of(everything, 0, begun))
+    vectors = Vectors(DIM, (replace(kept, affect=None) if older else kept) if quarters else None)
     vectors.add(part_of(everything, begun, half))
     vectors.add(part_of(everything, half, len(clips)))
     vectors.remove(np.array(sorted(removed), np.int64))
+    if not vectors.located:  # a snapshot of an older version; the catalog does not know what is dead any more
+        there = ~np.isin(everything.clips[:begun], sorted(removed))
+        vectors.locate(everything.segments[:begun][there], everything.affect[:begun][there])
     found = vectors.search(
         np.array(query, np.float32),
         count,
         allowed=None if allowed is None else np.array(sorted(allowed), np.int64),
         excluded=np.array(sorted(excluded), np.int64),
+        region=region,
         min_score=min_score,
         by_clip=by_clip,
     )
@@ -89,8 +106,8 @@ def test_the_best_come_first_whatever_is_asked_for(
     expected: list[tuple[float, int, float, int, int]] = []
     for place, clip in enumerate(clips):
         score = float(np.dot(query, codes[place]))
-        kept = allowed is None or clip in allowed
-        if kept and clip not in excluded | removed and (min_score is None or score >= min_score):
+        wanted = (allowed is None or clip in allowed) and (region is None or lies_in(region, affect_of(place + 1)))
+        if wanted and clip not in excluded | removed and (min_score is None or score >= min_score):
             expected.append((-score, ids[clip], float(everything.starts[place]), place + 1, clip))
     expected.sort()
     if by_clip:
