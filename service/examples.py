@@ -34,6 +34,7 @@ SEARCH_REQUESTS: Final[list[Example]] = [
     },
     {"query": [{"affect": {"valence": 6, "arousal": 2.5}}], "distinct": True},
     {"query": "a neutral voice", "shift": {"arousal": 1.5}},
+    {"query": "a tense voice", "region": {"valence": [1, 3], "arousal": [5, 7]}},
 ]
 SEARCH_RESPONSE: Final[Example] = {
     "hits": [{"rank": 1, "score": 0.431207, "clip": CLIP, "start": 0.0, "end": 3.3, "affect": AFFECT}],

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from encoders.affect import HIGH, LOW, Affect
 from encoders.encoder import MAX_PROMPT_CHARS
-from index import query
+from index import query, region
 from service import examples, strictjson
 from service.errors import RequestInvalid
 from service.intake import unknown
@@ -130,6 +130,19 @@ class Shift(Strict):
     ] = 0.0
 
 
+Interval = Annotated[
+    list[Annotated[float, Field(ge=LOW, le=HIGH)]],
+    Field(min_length=2, max_length=2, description="From and to, both included.", examples=[[1, 3]]),
+]
+
+
+class Region(Strict):
+    """Where in the plane the segment of a hit has to lie; an axis that is not given is open."""
+
+    valence: Interval | None = None
+    arousal: Interval | None = None
+
+
 def _part_kind(value: object) -> str | None:
     kinds = [kind for kind in ("text", "clip", "affect", "embedding") if isinstance(value, dict) and kind in value]
     return f"@{kinds[0]}" if len(kinds) == 1 else None
@@ -175,6 +188,14 @@ class SearchRequest(Strict):
     k: Annotated[int, Field(ge=1, le=MAX_K, description="How many hits at most.")] = 10
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many of the best hits to skip.")] = 0
     filter: FilterObject | None = None
+    region: Annotated[
+        Region | None,
+        Field(
+            description="Only segments whose own affect lies there; a filter's `valence` and `arousal` are the clip's, "
+            "its segments' mean.",
+            examples=[{"valence": [1, 3], "arousal": [5, 7]}],
+        ),
+    ] = None
     min_score: MinScore | None = None
     group_by_clip: Annotated[
         bool, Field(description="One hit a clip, its best segment; false gives every segment.")
@@ -210,6 +231,15 @@ def shift_of(wanted: Shift) -> query.Shift:
     return query.Shift(wanted.valence, wanted.arousal)
 
 
+def region_of(wanted: Region | None) -> region.Region | None:
+    """Turn a region into that of the index. Raises QueryError for an interval that ends before it begins."""
+    return None if wanted is None else region.Region(_interval(wanted.valence), _interval(wanted.arousal))
+
+
+def _interval(wanted: list[float] | None) -> region.Interval | None:
+    return None if wanted is None else (wanted[0], wanted[1])
+
+
 def read_parts(text: str | None) -> list[query.Part]:
     """Read parts that came as JSON text in a form; raises as a body that does not fit."""
     return [] if text is None else parts_of(_read(_PARTS, text, "body", "parts"))
@@ -220,10 +250,16 @@ def read_shift(text: str | None, where: Literal["body", "query"]) -> query.Shift
     return query.STAY if text is None else shift_of(_read(_SHIFT, text, where, "shift"))
 
 
+def read_region(text: str | None, where: Literal["body", "query"]) -> region.Region | None:
+    """Read a region that came as JSON text; raises as a body that does not fit, and as `region_of`."""
+    return None if text is None else region_of(_read(_REGION, text, where, "region"))
+
+
 T = TypeVar("T")
 
 _PARTS: Final[TypeAdapter[list[Part]]] = TypeAdapter(Parts)
 _SHIFT: Final[TypeAdapter[Shift]] = TypeAdapter(Shift)
+_REGION: Final[TypeAdapter[Region]] = TypeAdapter(Region)
 
 
 def _read(adapter: TypeAdapter[T], text: str, where: str, name: str) -> T:

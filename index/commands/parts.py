@@ -1,4 +1,4 @@
-"""How the command line writes the parts of a query, and a shift.
+"""How the command line writes the parts of a query, a shift and a region.
 
 Every part may begin with its weight and a star: `0.5*a warm voice`, `2*0f343b0931126a20`.
 """
@@ -11,6 +11,7 @@ from typing import Final
 from encoders.affect import Affect
 from index.errors import QueryError
 from index.query import AffectPart, AudioPart, ClipPart, Part, Shift, TextPart
+from index.region import AXES, Interval, Region
 
 # What a prompt that leads away counts: as much as one that leads there would often leave nothing of either.
 WITHOUT: Final = -0.5
@@ -53,6 +54,20 @@ def shift(written: Sequence[str]) -> Shift:
             raise _unreadable("--shift", text, "say once how far for valence, for arousal or for both: arousal=-1.5")
         moved[axis] = _number("--shift", points, text, "say by how many points of the scale, as in arousal=-1.5")
     return Shift(**moved)
+
+
+def region(written: Sequence[str]) -> Region | None:
+    """Return the region that was written, an axis each; None where none was. Raises QueryError."""
+    advice = "say once from where to where for valence, for arousal or for both: arousal=5..7"
+    intervals: dict[str, Interval] = {}
+    for text in written:
+        axis, _, interval = text.partition("=")
+        axis = axis.strip()
+        low, dots, high = interval.partition("..")
+        if axis not in AXES or axis in intervals or not dots:
+            raise _unreadable("--region", text, advice)
+        intervals[axis] = _number("--region", low, text, advice), _number("--region", high, text, advice)
+    return Region(**intervals) if intervals else None
 
 
 def _weighted(text: str) -> tuple[float, str]:

@@ -60,6 +60,14 @@ def _search(
         float | None, typer.Option(rich_help_panel=_HITS, help="Only hits with at least this cosine.")
     ] = None,
     only: FilterOption = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=FROM..TO",
+            rich_help_panel=_HITS,
+            help="Only moments that lie there themselves: arousal=5..7. A filter looks at the clip's mean.",
+        ),
+    ] = None,
     distinct: Annotated[
         bool,
         typer.Option(
@@ -91,10 +99,11 @@ def _search(
         k,
         offset,
         min_score,
-        filters.loads(only) if only is not None else None,
-        not segments,
-        parts.shift(shift or ()),
-        distinct,
+        filter=filters.loads(only) if only is not None else None,
+        region=parts.region(region or ()),
+        group_by_clip=not segments,
+        shift=parts.shift(shift or ()),
+        distinct=distinct,
     )
     encoder = Encoder.load(bundle)
     with open_store(library, bundle=encoder.bundle, read_only=True) as store:

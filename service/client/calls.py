@@ -1,7 +1,7 @@
 """The calls, one a route: what is sent, and how the answer is read.
 
 Plain functions that send nothing; `Client` and `AsyncClient` have a method of each, with these arguments, that sends
-it. Filters, shifts and the parts of a query are the JSON of docs/http.md.
+it. Filters, shifts, regions and the parts of a query are the JSON of docs/http.md.
 """
 
 import json
@@ -67,6 +67,13 @@ class Shift(TypedDict, total=False):
     arousal: float
 
 
+class Region(TypedDict, total=False):
+    """Where in the plane the segment of a hit has to lie: on each axis from and to, both included."""
+
+    valence: tuple[float, float]
+    arousal: tuple[float, float]
+
+
 Part = TextPart | ClipPart | AffectPart | EmbeddingPart
 Query = str | Sequence[Part]
 
@@ -95,6 +102,7 @@ def search(
     min_score: float | None = None,
     group_by_clip: bool = True,
     shift: Shift | None = None,
+    region: Region | None = None,
     distinct: bool = False,
 ) -> Call[results.Found]:
     """Find the clips that feel like a prompt, or like a weighted sum of parts."""
@@ -104,6 +112,7 @@ def search(
         "filter": filter,
         "group_by_clip": group_by_clip,
         "shift": shift,
+        "region": region,
     }
     return Call("POST", "/v1/search", _FOUND, json=_given(wanted))
 
@@ -119,6 +128,7 @@ def search_audio(
     weight: float = 1.0,
     parts: Sequence[Part] | None = None,
     shift: Shift | None = None,
+    region: Region | None = None,
     distinct: bool = False,
 ) -> Call[results.Found]:
     """Find the clips that feel like a recording, which is not kept; `parts` are further parts of the query."""
@@ -129,6 +139,7 @@ def search_audio(
         "weight": weight,
         "parts": _text(parts),
         "shift": _text(shift),
+        "region": _text(region),
     }
     return Call("POST", "/v1/search/audio", _FOUND, form=_given(form), files=("file", [sound]))
 
@@ -141,11 +152,12 @@ def similar(
     filter: Filter | None = None,
     min_score: float | None = None,
     shift: Shift | None = None,
+    region: Region | None = None,
     distinct: bool = False,
 ) -> Call[results.Found]:
     """Find the clips that feel like one of the library, which is left out."""
     options = _search_options(k, offset, min_score, distinct)
-    params = {**options, "filter": _text(filter), "shift": _text(shift)}
+    params = {**options, "filter": _text(filter), "shift": _text(shift), "region": _text(region)}
     return Call("GET", f"{_clip(clip_id)}/similar", _FOUND, params=_given(params))
 
 

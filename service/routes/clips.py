@@ -17,7 +17,7 @@ from service.engine import Engine
 from service.errors import AudioMissing
 from service.mediatypes import UNKNOWN, Container
 from service.problems import Problem, documented
-from service.queries import read_shift
+from service.queries import read_region, read_shift
 from service.routes.context import (
     FOR_AUDIO,
     FOR_FORMS,
@@ -29,6 +29,7 @@ from service.routes.context import (
     ManyFiles,
     MinScoreQuery,
     Offset,
+    RegionQuery,
     ShiftQuery,
     TheEngine,
     filter_of,
@@ -230,6 +231,7 @@ async def similar_clips(
     k: K = 10,
     offset: Offset = 0,
     filter: FilterQuery = None,
+    region: RegionQuery = None,
     min_score: MinScoreQuery = None,
     shift: ShiftQuery = None,
     distinct: DistinctQuery = False,
@@ -241,6 +243,7 @@ async def similar_clips(
         offset=offset,
         min_score=min_score,
         filter=filter_of(filter),
+        region=read_region(region, "query"),
         shift=read_shift(shift, "query"),
         distinct=distinct,
     )

@@ -50,6 +50,12 @@ ShiftQuery = Annotated[
     str | None,
     Query(max_length=256, description="A shift as JSON text, as in POST /v1/search.", examples=['{"arousal": -1}']),
 ]
+RegionQuery = Annotated[
+    str | None,
+    Query(
+        max_length=256, description="A region as JSON text, as in POST /v1/search.", examples=['{"arousal": [5, 7]}']
+    ),
+]
 DistinctQuery = Annotated[bool, Query(description="Leave out hits that are nearly the same sound as a better one.")]
 OneFile = Annotated[UploadFile, File(description="One audio file, in any common container.")]
 ManyFiles = Annotated[list[UploadFile], File(min_length=1, description="Audio files, in any common container.")]

@@ -7,7 +7,17 @@ from fastapi import Form, Request
 from index import filters, query
 from service.access.needs import READ, needs
 from service.problems import documented
-from service.queries import MAX_OFFSET, MAX_WEIGHT, SearchRequest, parts_of, read_parts, read_shift, shift_of
+from service.queries import (
+    MAX_OFFSET,
+    MAX_WEIGHT,
+    SearchRequest,
+    parts_of,
+    read_parts,
+    read_region,
+    read_shift,
+    region_of,
+    shift_of,
+)
 from service.routes.context import (
     FOR_AUDIO,
     FOR_FORMS,
@@ -49,7 +59,8 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
     `query` is a prompt, or a list of parts whose unit vectors are summed with their weights: a `text`, a `clip` of
     the library ("more like this"), an `affect` (a point of the valence-arousal plane), an `embedding`. `shift` moves
     the sum in the plane by points of the scale: a clip with `{"arousal": -1}` is "like this, but calmer". A clip that
-    is a part is left out of the hits. Filters apply inside the search, so they never cost hits, nor does `distinct`.
+    is a part is left out of the hits. `filter` keeps clips, `region` the moments (segments) that lie in a part of the
+    plane. Both apply inside the search, so they never cost hits, nor does `distinct`.
     """
     asked = query.Query(
         parts=parts_of(wanted.query),
@@ -57,6 +68,7 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
         offset=wanted.offset,
         min_score=wanted.min_score,
         filter=None if wanted.filter is None else filters.parse(wanted.filter),
+        region=region_of(wanted.region),
         group_by_clip=wanted.group_by_clip,
         shift=shift_of(wanted.shift),
         distinct=wanted.distinct,
@@ -109,6 +121,10 @@ async def search_audio(
         str | None,
         Form(description="A shift as JSON text, as in POST /v1/search.", examples=['{"arousal": -1}']),
     ] = None,
+    region: Annotated[
+        str | None,
+        Form(description="A region as JSON text, as in POST /v1/search.", examples=['{"arousal": [5, 7]}']),
+    ] = None,
     distinct: Annotated[
         bool, Form(description="Leave out hits that are nearly the same sound as a better one.")
     ] = False,
@@ -123,6 +139,7 @@ async def search_audio(
             offset=offset,
             min_score=min_score,
             filter=filter_of(filter),
+            region=read_region(region, "body"),
             group_by_clip=group_by_clip,
             shift=read_shift(shift, "body"),
             distinct=distinct,

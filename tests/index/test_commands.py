@@ -19,7 +19,8 @@ from index.commands import shared
 from index.local.library import LocalStore
 from index.prompts import PromptBank
 from index.query import AffectPart, AudioPart, ClipPart, Part, Query, Shift, TextPart, search
-from index.records import NewClip
+from index.records import Clip, NewClip
+from index.region import Region
 from tests import sounds
 from tests.index import making
 
@@ -119,6 +120,11 @@ def scores(ran: Ran) -> list[tuple[str, float]]:
     return [(hit["clip"]["name"], round(hit["score"], 4)) for hit in ran.json["hits"]]
 
 
+def clips_of(library: Path, encoder: Encoder) -> list[Clip]:
+    with LocalStore.open(library, encoder.bundle, read_only=True) as store:
+        return store.clips()
+
+
 def found(library: Path, encoder: Encoder, bank: PromptBank, asked: Query) -> list[tuple[str, float]]:
     with LocalStore.open(library, encoder.bundle, read_only=True) as store:
         return [(hit.clip.name, round(hit.score, 4)) for hit in search(store, encoder, asked, bank)]
@@ -151,10 +157,24 @@ def test_a_shift_and_distinct_have_flags(run: Any, library: Path, encoder: Encod
     assert scores(run("search", *flags, "-l", library, "--json")) == found(library, encoder, bank, asked)
 
 
+def test_a_region_has_a_flag(run: Any, library: Path, encoder: Encoder, bank: PromptBank) -> None:
+    middle = sorted(clip.affect.arousal for clip in clips_of(library, encoder))[1]
+    flags = ["--region", f"arousal={middle - 0.01}..7", "--region", "valence=1 .. 7", "--segments"]
+    asked = Query([TextPart("calm")], region=Region((1, 7), (middle - 0.01, 7)), group_by_clip=False)
+    expected = found(library, encoder, bank, asked)
+    assert scores(run("search", "calm", *flags, "-l", library, "--json")) == expected
+    assert 0 < len(expected) < len(found(library, encoder, bank, Query([TextPart("calm")], group_by_clip=False)))
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         ([], "what to search for? Say a PROMPT"),
+        (["calm", "--region", "arousal=5"], "--region 'arousal=5' cannot be read: say once from where to where"),
+        (["calm", "--region", "arousal=low..7"], "--region 'arousal=low..7' cannot be read"),
+        (["calm", "--region", "arousal=1..2", "--region", "arousal=3..4"], "--region 'arousal=3..4' cannot be read"),
+        (["calm", "--region", "arousal=7..5"], "the region's arousal begins at 7 and ends before that, at 5"),
+        (["calm", "--region", "arousal=0..5"], "the region's arousal is from 0.0 to 5.0; the plane runs from 1 to 7"),
         (["--like", "nothing"], "--like 'nothing' cannot be read: it is neither a file nor the id of a clip"),
         (["--like", "0" * 16], "no clip '0000000000000000' in this library"),
         (["--affect", "5"], "--affect '5' cannot be read: say valence and arousal"),

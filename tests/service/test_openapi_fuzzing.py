@@ -47,6 +47,13 @@ FILTERS: Final = [
     '{"valence": {"gte": "x"}}', '{"name": {"exists": true}}', '{"added_at": {"gt": "2020-01-01"}}',
 ]  # fmt: skip
 SHIFTS: Final = ['{"arousal": -1}', '{"valence": 99}', "null", '{"arousal": "1"}']
+REGIONS: Final = [
+    '{"arousal": [4, 7]}',
+    '{"valence": [1, 4.5], "arousal": null}',
+    '{"valence": [5, 2]}',
+    "{}",
+    "[1, 2]",
+]
 PARTS: Final = ['[{"text": "calm", "weight": -0.5}]', '[{"affect": {"valence": 1, "arousal": 7}}]', "[]", "[{}]"]
 METADATA: Final = ['{"take": 1}', '[{"take": 1}, null]', "[]", '{"a": [1]}', '{"": "\\ud800"}', "null"]
 
@@ -115,7 +122,7 @@ def fuzz(document: OpenApiSchema, operation: str, client: httpx.Client, sounds: 
 
 def dress(case: AnyCase, data: st.DataObject, ids: list[str], sounds: list[bytes]) -> None:
     """Put real ids, recordings and JSON texts where the document only says that there is a text or a file."""
-    texts = {"filter": FILTERS, "shift": SHIFTS, "parts": PARTS, "metadata": METADATA}
+    texts = {"filter": FILTERS, "shift": SHIFTS, "region": REGIONS, "parts": PARTS, "metadata": METADATA}
     if "clip_id" in case.path_parameters:
         case.path_parameters["clip_id"] = data.draw(st.sampled_from(ids))
     for holder in (case.query, case.body):

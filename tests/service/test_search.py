@@ -1,5 +1,6 @@
 """Searching over HTTP."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,37 @@ def test_a_shift_moves_the_query_wherever_it_comes_from(client: httpx.Client, en
     assert [hit["score"] for hit in moved["hits"]] != [hit["score"] for hit in still["hits"]]
 
 
+def test_a_region_keeps_the_moments_that_lie_in_it(client: httpx.Client, recordings: Path) -> None:
+    """Every other moment, by arousal, of two clips or more: the hits are those of the whole list, in its order."""
+    wanted = {"query": [{"text": "calm"}], "k": 100, "group_by_clip": False}
+    everything = client.post(SEARCH, json=wanted).json()["hits"]
+    spread = sorted({hit["affect"]["arousal"] for hit in everything})
+    below, above = max(itertools.pairwise(spread), key=lambda pair: pair[1] - pair[0])  # apart by more than a rounding
+    middle = (below + above) / 2
+    kept = [hit for hit in everything if hit["affect"]["arousal"] >= middle]
+    assert 1 < len(kept) < len(everything)
+    region = {"valence": [1, 7], "arousal": [middle, 7]}
+
+    def moments(hits: list[dict[str, Any]]) -> list[tuple[str, float]]:
+        return [(hit["clip"]["id"], hit["start"]) for hit in hits]
+
+    assert moments(client.post(SEARCH, json={**wanted, "region": region}).json()["hits"]) == moments(kept)
+    one = client.post(SEARCH, json={**wanted, "k": 1, "offset": 1, "region": {"arousal": [middle, 7]}}).json()["hits"]
+    assert moments(one) == moments(kept[1:2])
+    clip = client.get("/v1/clips").json()["clips"][0]
+    similar = client.get(f"/v1/clips/{clip['id']}/similar", params={"region": json.dumps(region)})
+    same = client.post(SEARCH, json={"query": [{"clip": clip["id"]}], "region": region}).json()
+    assert moments(similar.json()["hits"]) == moments(same["hits"])
+    assert all(hit["affect"]["arousal"] >= middle for hit in same["hits"])
+    files = {"file": ("a", (recordings / clip["name"]).read_bytes())}
+    heard = client.post("/v1/search/audio", files=files, data={"region": json.dumps(region), "k": "50"}).json()["hits"]
+    assert {hit["clip"]["id"] for hit in heard} == {hit["clip"]["id"] for hit in kept}
+    assert all(hit["affect"]["arousal"] >= middle for hit in heard)
+    assert client.post(SEARCH, json={**wanted, "region": {}}).json()["hits"] == everything
+    turned = problem_of(client.post(SEARCH, json={**wanted, "region": {"valence": [5, 2]}}), 422, "query-invalid")
+    assert "valence begins at 5 and ends before that, at 2" in turned["detail"]
+
+
 def test_a_recording_is_one_part_among_others(client: httpx.Client, engine: Engine, recordings: Path) -> None:
     recording = recordings / "voice1.flac"
     clip: str = client.get("/v1/clips").json()["clips"][0]["id"]
@@ -191,6 +223,9 @@ def test_a_recording_is_one_part_among_others(client: httpx.Client, engine: Engi
         ("parts", "a calm voice", "body parts"),
         ("shift", '{"arousal": 9}', "body /shift/arousal"),
         ("shift", "arousal=1", "body shift"),
+        ("region", '{"arousal": [5, 8]}', "body /region/arousal/1"),
+        ("region", '{"arousal": [5]}', "body /region/arousal"),
+        ("region", "arousal=5..7", "body region"),
         ("distinct", "perhaps", "body /distinct"),
         ("weight", "1000", "body /weight"),
     ],
@@ -246,6 +281,11 @@ def test_a_mistyped_field_of_a_filter_is_pointed_out(client: httpx.Client) -> No
         ({"query": "calm", "shift": {"arousal": 6.5}}, "body /shift/arousal"),
         ({"query": "calm", "shift": {"dominance": 1}}, "body /shift"),
         ({"query": "calm", "shift": 1}, "body /shift"),
+        ({"query": "calm", "region": [1, 3]}, "body /region"),
+        ({"query": "calm", "region": {"valence": [0, 3]}}, "body /region/valence/0"),
+        ({"query": "calm", "region": {"valence": [1, 2, 3]}}, "body /region/valence"),
+        ({"query": "calm", "region": {"valence": "1..3"}}, "body /region/valence"),
+        ({"query": "calm", "region": {"dominance": [1, 3]}}, "body /region"),
         ({"query": "calm", "distinct": "yes"}, "body /distinct"),
         ({"query": [{"affect": {"valence": 5}}]}, "body /query/0/affect/arousal"),
         ({"query": [{"affect": {"valence": 5, "arousal": 0}}]}, "body /query/0/affect/arousal"),

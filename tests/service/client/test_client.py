@@ -45,6 +45,8 @@ def test_searches_answer_with_hits(library: Client, speech: Speech, recordings: 
     )
     assert mixed.hits
     assert library.search("calm", filter={"speeker": "00"}).hints
+    lively = library.search("calm", region={"arousal": (first.affect.arousal, 7)}, group_by_clip=False).hits
+    assert all(hit.affect.arousal >= first.affect.arousal - 1e-3 for hit in lively)
 
 
 def test_the_library_is_listed_counted_and_heard(library: Client, recordings: Path, tmp_path: Path) -> None:
@@ -244,12 +246,14 @@ def test_ids_are_those_of_the_library(connect: Callable[..., Client], speech: Sp
 def test_options_reach_the_service_as_they_were_given() -> None:
     found = Answer(body=b'{"hits": [], "k": 7, "offset": 0, "hints": []}')
     with scripted(found) as server, Client(server.address + "/mounted/") as client:
-        client.search("calm", k=7, filter={"speaker": None}, shift={"valence": 0.5})
-        client.similar("a/b", k=7, filter={"name": "ä&b"}, distinct=True)
+        client.search("calm", k=7, filter={"speaker": None}, shift={"valence": 0.5}, region={"valence": (1, 3)})
+        client.similar("a/b", k=7, filter={"name": "ä&b"}, distinct=True, region={"arousal": (5, 7)})
         assert server.asked[0] == ("POST", "/mounted/v1/search")
         sent: dict[str, Any] = json.loads(server.bodies[0])
         assert sent["filter"] == {"speaker": None}
-        assert sent["shift"] == {"valence": 0.5}
+        assert (sent["shift"], sent["region"]) == ({"valence": 0.5}, {"valence": [1, 3]})
         url = httpx.URL(server.asked[1][1])
         assert url.raw_path.startswith(b"/mounted/v1/clips/a%2Fb/similar?")
-        assert dict(url.params) == {"k": "7", "offset": "0", "distinct": "true", "filter": '{"name": "ä&b"}'}
+        assert dict(url.params) == {
+            "k": "7", "offset": "0", "distinct": "true", "filter": '{"name": "ä&b"}', "region": '{"arousal": [5, 7]}',
+        }  # fmt: skip
