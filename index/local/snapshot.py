@@ -58,7 +58,7 @@ _MANIFEST: Final = "manifest.json"
 _CODES: Final = "codes.f16"
 _INDEX: Final = "index.faiss"
 _REDUCED: Final = "reduced.f16"
-_COLUMNS: Final = {
+_COLUMNS: Final[dict[str, np.dtype[Any]]] = {
     "segments": np.dtype("<i8"),
     "starts": np.dtype("<f8"),
     "affect": np.dtype("<f4"),

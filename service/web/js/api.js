@@ -81,15 +81,6 @@ const posted = (body, signal) => ({
 /** @returns {Promise<Info>} */
 export const info = () => json("v1/info");
 
-/** The filter of a query: its own and its region.
- * @param {import("./state.js").Query} query @returns {import("./state.js").Filter | null} */
-export function filterOf({ filter, region }) {
-  if (!region) return filter;
-  const within = /** @param {[number, number]} side */ ([gte, lte]) => ({ gte, lte });
-  const inside = { valence: within(region.valence), arousal: within(region.arousal) };
-  return filter ? { and: [filter, inside] } : inside;
-}
-
 /** @param {import("./state.js").Query} query @param {{ k?: number, offset?: number, signal?: AbortSignal }} [how]
  * @returns {Promise<Found>} */
 export function search(query, { k = 20, offset = 0, signal } = {}) {
@@ -100,9 +91,9 @@ export function search(query, { k = 20, offset = 0, signal } = {}) {
     if (part.kind === "sound") return { embedding: part.embedding, weight };
     return { affect: { valence: part.valence, arousal: part.arousal }, weight };
   });
-  const { shift, grouped, distinct } = query;
-  const filter = filterOf(query);
-  return json("v1/search", posted({ query: parts, shift, k, offset, group_by_clip: grouped, distinct, filter }, signal));
+  const { shift, grouped, distinct, filter, region } = query;
+  const asked = { query: parts, shift, k, offset, group_by_clip: grouped, distinct, filter, region };
+  return json("v1/search", posted(asked, signal));
 }
 
 /** @param {import("./state.js").Filter | null} filter @returns {Promise<{ facets: Facet[] }>} */

@@ -131,7 +131,7 @@ export function mountMap(root) {
     plane.show({ from: moved && base ? base.place : null });
     const lines = [];
     if (place) lines.push(`◆ The query lies at ${words(place.valence, place.arousal)} (valence ${fixed(place.valence)}, arousal ${fixed(place.arousal)}).`);
-    if (region) lines.push(`Only clips that on the whole lie in the region: valence ${range(region.valence)}, arousal ${range(region.arousal)}.`);
+    if (region) lines.push(`Only moments in the region: valence ${range(region.valence)}, arousal ${range(region.arousal)}.`);
     fill(readout, lines.join(" "));
     readout.hidden = !lines.length;
   }
