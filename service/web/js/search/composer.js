@@ -38,8 +38,7 @@ export function mountComposer(root) {
       h("span", { class: "sounds" }, ...buttons),
     ),
     panel,
-    chips,
-    note,
+    h("div", { class: "asked" }, chips, note),
     sliders(),
   );
   addKey("/", "write a prompt", () => (show("search"), field.focus(), field.select()));
@@ -73,9 +72,11 @@ export function mountComposer(root) {
     shown = now;
     parts.forEach((part, index) => showWeight(chips.children[index], part.weight));
     chips.hidden = !parts.length;
-    note.textContent = parts.some(({ kind }) => kind === "sound")
-      ? "A sound stays in this tab: it is not part of the address that you can send to others."
-      : "";
+    note.textContent = "";
+    if (!parts.length) note.textContent = "Words, sounds and places that you mix come here, each with its weight.";
+    if (parts.some(({ kind }) => kind === "sound")) {
+      note.textContent = "A sound stays in this tab: it is not part of the address that you can send to others.";
+    }
     note.hidden = !note.textContent;
   });
 }
