@@ -68,7 +68,7 @@ def test_a_recording_becomes_words_and_drawings(
         expect(view.get_by_role("heading", name=heading)).to_be_visible()
     for lane in ("valence", "arousal"):
         expect(view.locator(f".lane.{lane} path.smooth")).to_have_attribute("d", re.compile("^M.*L.*L"))
-    expect(view.locator(".wave path")).to_have_count(1)
+    expect(view.locator(".shape path")).to_have_count(1)
     accessible(page)
     shot(page, f"described-{'dark' if dark else 'light'}-{size['width']}")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
@@ -107,8 +107,11 @@ def test_the_drawing_is_played_and_read_with_keys(describing: Page, talk: FilePa
     expect(place).to_have_attribute("aria-valuetext", re.compile(r"^0:00 · .+ · \w+"))
     describing.keyboard.press("ArrowRight")
     expect(place).not_to_have_attribute("aria-valuenow", "0.0")
+    describing.keyboard.press("PageDown")
+    expect(place).to_have_attribute("aria-valuenow", re.compile(r"^7\d\."))  # where it changes
     describing.keyboard.press("Space")
     expect(view.get_by_role("button", name="Stop")).to_be_visible()
+    expect(place).to_have_attribute("aria-valuenow", re.compile(r"^([79]\d|8\d|1\d\d)\."))
     describing.keyboard.press("Space")
     expect(view.get_by_role("button", name="Play", exact=True)).to_be_visible()
     view.get_by_text("moments as a table").click()
@@ -176,10 +179,12 @@ def test_what_is_no_speech_is_said_plainly(
 
 
 def test_a_file_that_is_too_large_is_not_sent(engine: Engine, open_page: Open, talk: FilePayload) -> None:
-    settings = engine.settings.model_copy(update={"max_upload_mb": 1})
-    with running(create_app(settings, engine=engine)) as client:
+    with running(create_app(engine.settings, engine=engine)) as client:
         page = open_page(f"{client.base_url}/?view=describe")
-        page.route("**/v1/info", lambda route: route.fulfill(json=limited(route.fetch().json())))
+        page.route(
+            "**/v1/info",
+            lambda route: route.fulfill(json=limited(route.fetch().json(), "max_upload_bytes", 100_000)),
+        )
         page.reload()
         expect(page.locator("#status")).to_contain_text("6 clips")
         sent: list[str] = []
@@ -190,8 +195,18 @@ def test_a_file_that_is_too_large_is_not_sent(engine: Engine, open_page: Open, t
         page.close()  # before its service is
 
 
-def limited(info: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    info["limits"]["max_upload_bytes"] = 100_000
+def test_a_recording_that_is_too_long_is_said_to_be(site: str, open_page: Open, talk: FilePayload) -> None:
+    page = open_page(f"{site}/?view=describe", allowed=("ERR_ABORTED",))
+    page.route("**/v1/info", lambda route: route.fulfill(json=limited(route.fetch().json(), "max_duration", 60)))
+    page.route("**/v1/describe", lambda route: None)  # what is on its way is given up
+    page.reload()
+    expect(page.locator("#status")).to_contain_text("6 clips")
+    choose(page, talk)
+    expect(page.get_by_role("alert")).to_contain_text("2:53 long; this service takes 1:00 at most")
+
+
+def limited(info: dict[str, dict[str, int]], name: str, most: int) -> dict[str, dict[str, int]]:
+    info["limits"][name] = most
     return info
 
 

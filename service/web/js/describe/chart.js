@@ -30,10 +30,17 @@ function s(tag, props, ...children) {
  * @property {(segments: Segment[], duration: number) => void} growing Show what has been heard so far.
  * @property {(found: Description) => void} done
  * @property {(at: number) => void} moveTo Show where it plays.
+ * @property {() => number} cursor Where it is.
  */
 
-/** @param {(at: number) => void} play From a time on. @param {() => void} toggle @returns {Chart} */
-export function createChart(play, toggle) {
+/**
+ * @param {object} hands
+ * @param {(at: number) => void} hands.play From a time on.
+ * @param {() => void} hands.toggle
+ * @param {(at: number) => void} hands.moved The keyboard has gone elsewhere.
+ * @returns {Chart}
+ */
+export function createChart({ play, toggle, moved }) {
   /** @type {(Segment | Moment)[]} */
   let moments = [];
   /** @type {number[]} */
@@ -44,7 +51,7 @@ export function createChart(play, toggle) {
 
   const head = h("div", { class: "playhead" });
   const hover = h("div", { class: "crosshair", hidden: true });
-  const wave = s("svg", { class: "wave", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const wave = s("svg", { class: "shape", preserveAspectRatio: "none", "aria-hidden": "true", hidden: "" });
   const lanes = AXES.map(([axis, top, bottom]) => {
     const drawing = s("svg", { class: "lines", preserveAspectRatio: "none", "aria-hidden": "true" });
     const node = h(
@@ -91,7 +98,9 @@ export function createChart(play, toggle) {
     else if (event.key === "Enter" || event.key === " ") toggle();
     else return;
     event.preventDefault();
-    if (to !== null) bring();
+    if (to === null) return;
+    bring();
+    moved(cursor);
   });
 
   /** Where a key leads: to the next or former moment, change, or end. @param {string} key */
@@ -195,6 +204,7 @@ export function createChart(play, toggle) {
       parts.push(s("path", { class: "smooth", d: line(found.timeline, ({ smoothed }) => smoothed[axis], changes) }));
       drawing.replaceChildren(...parts);
     }
+    wave.removeAttribute("hidden");
     wave.replaceChildren(tint(found), s("path", { fill: "url(#tint)", d: outline(found.peaks, found.duration) }));
     marks.replaceChildren(
       ...found.changes.map(({ at }) => {
@@ -206,7 +216,7 @@ export function createChart(play, toggle) {
     stretch(found.duration);
   }
 
-  return { node, growing, done, moveTo };
+  return { node, growing, done, moveTo, cursor: () => cursor };
 }
 
 /** Where the scale is neutral. @param {number} seconds */

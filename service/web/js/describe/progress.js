@@ -33,10 +33,10 @@ export function createProgress(name, cancel) {
     /** @param {number | null} duration seconds */
     expect(duration) {
       total = duration;
-      begun ||= performance.now();
     },
     /** @param {number} end seconds */
     heard(end) {
+      begun ||= performance.now();
       const again = end < until - 10; // what is no voice is gone through afterwards
       until = Math.max(until, end);
       if (!total) {

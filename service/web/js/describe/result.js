@@ -8,7 +8,6 @@ import { state } from "../state.js";
 /** @typedef {import("./listen.js").Description} Description */
 
 const TERMS = 8;
-const MOST_STEPS = 60;
 const PERCENT = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 
 /** The sentence, and what to doubt about it. @param {Description} found */
@@ -25,19 +24,18 @@ export function sentence({ summary, confidence, doubts }) {
   ];
 }
 
-/** Its place on the plane, and its way there; `leave` when it is no longer shown. @param {Description} found
+/** Its place on the plane, and its way from change to change; `leave` when it is no longer shown. @param {Description} found
  * @param {AbortSignal} leave */
-export function place({ affect, affect_interval: interval, timeline }, leave) {
+export function place({ affect, affect_interval: interval, changes }, leave) {
   const { valence, arousal } = affect;
   const side = /** @param {[number, number]} ends */ (ends) => ends.map((end) => fixed(end)).join(" to ");
   const root = h("div");
   const plane = createPlane(root, { label: "Where the recording lies" });
-  const every = Math.ceil(timeline.length / MOST_STEPS);
   plane.show({
     terms: state.info.get()?.bundle.terms ?? [],
     place: affect,
     interval,
-    path: timeline.length > 1 ? timeline.filter((_, step) => step % every === 0).map(({ smoothed }) => smoothed) : [],
+    path: changes.length ? [changes[0].before, ...changes.map(({ after }) => after)] : [],
     alt: words(valence, arousal),
   });
   leave.addEventListener("abort", plane.destroy);
@@ -53,6 +51,7 @@ export function place({ affect, affect_interval: interval, timeline }, leave) {
         ? `For ${PERCENT.format(interval.level)} of such recordings people’s label lies within: valence ${side(interval.valence)}, arousal ${side(interval.arousal)}.`
         : "This bundle does not state how far off that may be.",
     }),
+    changes.length > 0 && h("p", { class: "soft small", text: "The line leads from change to change." }),
   );
 }
 

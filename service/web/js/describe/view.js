@@ -45,15 +45,15 @@ export function mount(root) {
     const stopper = new AbortController();
     const url = URL.createObjectURL(file);
     const sound = { id: `file ${++count}` };
-    let at = 0;
-    const play = /** @param {number} from */ (from) => void player.play(sound, (at = from), Infinity, url);
-    const toggle = () => (player.now.get()?.id === sound.id ? player.stop() : play(at));
-    const chart = createChart(play, toggle);
+    const play = /** @param {number} from */ (from) => void player.play(sound, from, Infinity, url);
+    const playing = () => player.now.get()?.id === sound.id;
+    const toggle = () => (playing() ? player.stop() : play(chart.cursor()));
+    const chart = createChart({ play, toggle, moved: (at) => playing() && play(at) });
     const button = h("button", { type: "button", class: "primary", on: { click: toggle } });
     const unfollow = player.now.subscribe((now) => {
       const mine = now?.id === sound.id;
       button.textContent = mine ? "Stop" : "Play";
-      if (mine) chart.moveTo((at = now.at));
+      if (mine) chart.moveTo(now.at);
     });
     const progress = createProgress(file.name, () => {
       end();
@@ -65,7 +65,7 @@ export function mount(root) {
     end = () => {
       stopper.abort();
       unfollow();
-      if (player.now.get()?.id === sound.id) player.stop();
+      if (playing()) player.stop();
       URL.revokeObjectURL(url);
       end = () => {};
     };
@@ -78,6 +78,16 @@ export function mount(root) {
     let drawn = 0;
     /** @type {number | null} */
     let total = null;
+    const local = new Audio(url); // knows most lengths, sooner than the service and for more kinds of files
+    local.onloadedmetadata = () => {
+      if (!Number.isFinite(local.duration)) return;
+      const most = state.info.get()?.limits.max_duration ?? Infinity;
+      if (local.duration <= most) progress.expect((total ??= local.duration));
+      else if (!segments.length) {
+        end();
+        fail(file, "The recording is too long", `${file.name} is ${clock(local.duration)} long; this service takes ${clock(most)} at most. Cut it up first.`, false);
+      }
+    };
     const draw = () => {
       drawn = 0;
       if (stopper.signal.aborted || !figure.isConnected) return;
@@ -89,7 +99,7 @@ export function mount(root) {
         file,
         {
           onSent: progress.sent,
-          onRecording: (duration) => progress.expect((total = duration)),
+          onRecording: (duration) => progress.expect((total = duration ?? total)),
           onSegment: (segment) => {
             segments.push(segment);
             progress.heard(segment.end);
