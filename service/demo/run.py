@@ -8,6 +8,7 @@ What is made stays: a run that was stopped at any point goes on where it was, a 
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -64,7 +65,7 @@ def run(settings: Settings, *, source: Path | None = None) -> int:
     0 when it was stopped while serving, 130 when Ctrl-C came before. Raises DemoError, SettingsInvalid,
     SpeechUnavailable, AddressUnusable, and what the bundle and the library raise.
     """
-    access.guard(settings)  # what it refuses is said before anything is made
+    guard = access.guard(settings)  # what it refuses is said before anything is made
     # The progress goes to stderr, the answer to stdout, both readable when piped.
     talk, answer = Console(stderr=True), Console(soft_wrap=True)
     # First of all: to learn that the port is taken after minutes of work would be a pity.
@@ -75,7 +76,8 @@ def run(settings: Settings, *, source: Path | None = None) -> int:
             prepared = prepare(settings, source, encoder, talk)
             settings = settings.model_copy(update={"library": prepared.library})
             talk.print("Starting the service ...")
-            serving.serve(settings, bound, ready=lambda url: _announce(url, prepared, answer), encoder=encoder)
+            ready = partial(_announce, prepared=prepared, answer=answer, keys=guard.keyring is not None)
+            serving.serve(settings, bound, ready=ready, encoder=encoder)
             return 0
         except KeyboardInterrupt:
             talk.print("Stopped. What is done is kept: the next run goes on from here.")
@@ -102,22 +104,23 @@ def prepare(settings: Settings, source: Path | None, encoder: Encoder, talk: Con
     return Prepared(library, clip, counts.clips, synthetic)
 
 
-def examples(url: str, prepared: Prepared) -> list[tuple[str, str]]:
-    """Give three requests to try, as (what it does, the command line)."""
+def examples(url: str, prepared: Prepared, *, keys: bool = False) -> list[tuple[str, str]]:
+    """Give three requests to try, as (what it does, the command line); with `keys`, each has a place for one."""
+    curl = ["curl", "-s", *(["-H", "Authorization: Bearer YOUR-KEY"] if keys else [])]
     query = '{"query": "an angry, furious voice", "k": 5}'
     header = "Content-Type: application/json"
     return [
         (
             "search by how it feels",
-            shlex.join(["curl", "-s", f"{url}/v1/search", "-H", header, "-d", query]),
+            shlex.join([*curl, f"{url}/v1/search", "-H", header, "-d", query]),
         ),
         (
             "describe a recording",
-            shlex.join(["curl", "-s", f"{url}/v1/describe", "-F", f"file=@{prepared.clip.path}"]),
+            shlex.join([*curl, f"{url}/v1/describe", "-F", f"file=@{prepared.clip.path}"]),
         ),
         (
             "find clips that feel like this one",
-            shlex.join(["curl", "-s", f"{url}/v1/clips/{prepared.clip.id}/similar?k=5"]),
+            shlex.join([*curl, f"{url}/v1/clips/{prepared.clip.id}/similar?k=5"]),
         ),
     ]
 
@@ -184,13 +187,13 @@ def _bar(talk: Console) -> Progress:
     return Progress(*columns, console=talk)
 
 
-def _announce(url: str, prepared: Prepared, answer: Console) -> None:
+def _announce(url: str, *, prepared: Prepared, answer: Console, keys: bool) -> None:
     def say(text: str = "") -> None:
         answer.print(text, markup=False, highlight=False)
 
     say(f"\nServing {prepared.clips} clips at {url}   (API: {url}/docs)\n")
     say("Try, in another terminal:")
-    for what, command in examples(url, prepared):
+    for what, command in examples(url, prepared, keys=keys):
         say(f"\n  # {what}\n  {command}")
     say(f"\n{NOTICE if prepared.synthetic else OWN_NOTICE}")
     say("\nCtrl-C stops the service. What was made is kept.")

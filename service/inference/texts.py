@@ -139,7 +139,8 @@ class Texts:
             rows: dict[str, _Row | PromptError] = {}
             failure: Exception | None = None
             try:
-                rows = self._encode([text for _, texts in round_ for text in texts])
+                counts = any(asked.spent is not None for asked, _ in round_)
+                rows = self._encode([text for _, texts in round_ for text in texts], counts=counts)
             except Exception as error:  # whatever it is, those who asked must hear of it, and the stage go on
                 failure = error
             ended = time.perf_counter()
@@ -167,8 +168,11 @@ class Texts:
             self._busy = bool(round_)
         return round_
 
-    def _encode(self, texts: Sequence[str]) -> dict[str, _Row | PromptError]:
-        """Encode each prompt once; one that cannot be used has its error for a row."""
+    def _encode(self, texts: Sequence[str], *, counts: bool) -> dict[str, _Row | PromptError]:
+        """Encode each prompt once; one that cannot be used has its error for a row.
+
+        It counts as a batch unless only the service itself asked.
+        """
         found: dict[str, _Row | PromptError] = {}
         usable = []
         for text in dict.fromkeys(texts):
@@ -182,7 +186,8 @@ class Texts:
             except PromptError as error:
                 found[text] = error
         if usable:
-            self._metrics.batch(len(usable))
+            if counts:
+                self._metrics.batch(len(usable))
             encoded = self._encoder.embed_tokens([tokens for _, tokens in usable])
             for (text, _), embedding, affect in zip(usable, encoded.embedding, encoded.affect, strict=True):
                 found[text] = row = _Row(embedding.copy(), affect.copy())  # or it would keep the whole round in memory

@@ -58,11 +58,19 @@ class Check:
         """Seconds since the last time ended."""
         return time.monotonic() - self._ended
 
+    def hung(self) -> str | None:
+        """Say in one sentence that it does not end, or None."""
+        running = 0.0 if self._began is None else time.monotonic() - self._began
+        return f"{self.what} that began {running:.0f} s ago has not ended." if running > self._slowest else None
+
+    def late(self) -> bool:
+        """Tell whether it should have begun again long ago: nothing on the event loop goes on."""
+        return self.done_once.is_set() and self._began is None and self.age > self._every + self._slowest
+
     def wrong(self) -> str | None:
         """Say in one sentence what is wrong with it, or None."""
-        running = 0.0 if self._began is None else time.monotonic() - self._began
-        if running > self._slowest:
-            return f"{self.what} that began {running:.0f} s ago has not ended."
+        if (found := self.hung()) is not None:
+            return found
         if not self.done_once.is_set():
             return f"{self.what} is being done for the first time."
         return self._failure
@@ -99,7 +107,7 @@ class Check:
 
 
 class Watch:
-    """What is watched of an engine; `watched` runs it. To be read from the event loop."""
+    """What is watched of an engine; `watched` runs it. It may be read from any thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -119,6 +127,18 @@ class Watch:
                 return found
         if (trouble := self._engine.decoders.trouble) is not None:
             return f"{trouble}."
+        return self._held()
+
+    def hung(self) -> str | None:
+        """Say in one sentence what hangs, where only another process can help; None where nothing does."""
+        for check in self.checks:
+            if (found := check.hung()) is not None:
+                return found
+            if check.late():
+                return f"{check.what} was last begun {check.age:.0f} s ago: the event loop does not go on."
+        return self._held()
+
+    def _held(self) -> str | None:
         lane, settings = self._engine.audio, self._engine.settings
         held = lane.held
         if held > SLOWEST_SOUND + settings.max_duration / _FASTER_THAN_SOUND:

@@ -2,9 +2,10 @@
 
 The parent claims the port, verifies the bundle and opens the library once, so that what is wrong with them is one
 clear error; then it starts the workers, which share the port's socket. Each has an engine of its own, warm before it
-takes its first request. A worker that dies is replaced, SIGHUP replaces all of them one by one, and workers end when
-their parent does, however that ends. What they share is the library: its snapshot is mapped, its catalog takes writers
-in turn, and each asks it before a search whether another has changed anything.
+takes its first request. A worker that dies is replaced, and so is one that is stuck (`service.serving.stuck`); SIGHUP
+replaces all of them one by one, and workers end when their parent does, however that ends. What they share is the
+library: its snapshot is mapped, its catalog takes writers in turn, and each asks it before a search whether another
+has changed anything.
 
 Settings reach a worker as they are: uvicorn's configuration, which every worker is sent, holds them.
 """
@@ -25,11 +26,13 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import EmotionRankError
-from service.serving import listening
+from service.serving import listening, stuck
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from service.serving.watch import Watch
 
 # uvicorn kills a worker that does not answer its parent for so long. Python's lock is not held longer than that by
 # anything here, but loading libraries on a slow machine comes near.
@@ -76,7 +79,14 @@ def make_app(settings: Settings) -> "FastAPI":
     from service.app import create_app
 
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    return create_app(settings)
+    app = create_app(settings)
+
+    def hung() -> str | None:
+        watch: Watch | None = getattr(app.state, "watch", None)  # there is none before it is warm
+        return None if watch is None else watch.hung()
+
+    stuck.ends_when(hung, stop_within=settings.stop_within, after=stuck.AFTER)
+    return app
 
 
 class _Supervisor(Multiprocess):

@@ -159,12 +159,21 @@ def test_a_second_run_over_own_recordings_adds_only_what_is_new(
 def test_it_says_that_the_voices_are_synthetic_and_the_model_acted(
     spoken: Prepared, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo._announce("http://x", spoken, Console(soft_wrap=True))
+    demo._announce("http://x", prepared=spoken, answer=Console(soft_wrap=True), keys=False)
     said = capsys.readouterr().out
     assert "Serving 40 clips at http://x" in said
     assert "voices are synthetic" in said
     assert "trained on acted human speech" in said
     assert said.count("\n  curl ") == 3
+    assert "Authorization" not in said
+
+
+def test_where_keys_are_asked_for_the_requests_to_try_have_a_place_for_one(
+    spoken: Prepared, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo._announce("http://x", prepared=spoken, answer=Console(soft_wrap=True), keys=True)
+    said = capsys.readouterr().out
+    assert said.count("\n  curl -s -H 'Authorization: Bearer YOUR-KEY' ") == said.count("\n  curl ") == 3
 
 
 def test_a_taken_port_is_said_before_any_work(tmp_path: Path) -> None:

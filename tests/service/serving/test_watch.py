@@ -1,5 +1,6 @@
 """Readiness: what the service tries by itself, through the stages that requests use."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -93,10 +94,12 @@ def test_each_search_of_the_watch_is_embedded_anew(open_own: OpenEngine, monkeyp
 
 def test_a_service_whose_library_fails_is_alive_and_not_ready(open_own: OpenEngine, tmp_path: Path) -> None:
     engine = open_own()
-    with running(create_app(engine.settings, engine=engine)) as client:
+    app = create_app(engine.settings, engine=engine)
+    with running(app) as client:
         assert client.get("/readyz").status_code == 200
         engine.store.close()
         found = problem_of(turned(client, 503), 503, "not-ready")
+        assert app.state.watch.hung() is None  # another process could do nothing for it
         assert str(tmp_path) not in found["detail"]
         assert "a search fails" in found["detail"]
         assert client.get("/healthz").json() == {"status": "ok"}
@@ -120,14 +123,18 @@ def test_a_lane_that_hangs_makes_the_service_not_ready(
     for name in ("SLOWEST", "SLOWEST_SOUND"):
         monkeypatch.setattr(watch, name, 2.0)
     engine = open_own(threads=1)
-    with running(create_app(engine.settings, engine=engine)) as client:
+    app = create_app(engine.settings, engine=engine)
+    with running(app) as client:
         turned(client, 200)
+        assert app.state.watch.hung() is None
         getattr(engine, lane)._pool.submit(held.wait, 60)
         found = problem_of(turned(client, 503), 503, "not-ready")
         assert found["detail"].startswith(f"{what} that began ")
+        assert (app.state.watch.hung() or "").startswith(f"{what} that began ")
         assert client.get("/healthz").status_code == 200
         held.set()
         turned(client, 200)
+        assert app.state.watch.hung() is None
 
 
 def test_recordings_that_never_end_make_the_service_not_ready(
@@ -167,3 +174,26 @@ def test_a_full_service_is_ready_as_long_as_its_work_goes_on(
         stop.set()
         for asker in askers:
             asker.join(30)
+
+
+def test_what_the_service_asks_by_itself_is_no_batch(open_own: OpenEngine) -> None:
+    engine = open_own()
+    with running(create_app(engine.settings, engine=engine)) as client:
+        searched(client)
+        assert batches(client) == 0
+        assert client.post("/v1/search", json={"query": "a prompt of a caller"}).status_code == 200
+        assert batches(client) == 1
+
+
+def searched(client: httpx.Client) -> None:
+    """Wait until the service has searched by itself again."""
+    until = time.monotonic() + 30
+    ages = [client.get("/readyz").json()["seconds_ago"]]
+    while ages[-1] >= ages[0]:
+        assert time.monotonic() < until
+        ages.append(client.get("/readyz").json()["seconds_ago"])
+
+
+def batches(client: httpx.Client) -> float:
+    (line,) = re.findall(r"^emotionrank_text_batch_size_count (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(line)
