@@ -199,7 +199,7 @@ def test_every_other_answer_is_the_same_too(libraries: Libraries, kind: str) -> 
     assert [drift for drift in store.verify() if drift.kind != "audio"] == []
 
 
-@pytest.mark.parametrize("steps", [40, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("steps", [40, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(300)])])
 @pytest.mark.parametrize("kind", ["local", "milvus"])
 def test_a_random_program_of_changes_leaves_the_same_library(
     milvus: str, tmp_path: Path, kind: str, steps: int
