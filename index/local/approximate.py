@@ -16,8 +16,8 @@ What it returns is scored to the last bit as the exact scan scores it. What it m
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Self
 
 import faiss
 import numpy as np
@@ -32,7 +32,8 @@ _PER_CELL: Final = 48  # segments a cell that k-means learns from
 _ROUNDS: Final = 8  # of k-means
 LINKED: Final = 160  # bytes that a centre takes in the graph of centres
 _LINKS: Final = 16  # of a centre there
-_BREADTH: Final = 32  # centres that are kept in sight at least: no cell of a query's nearest eight is missed
+_BREADTH: Final = 2  # centres that are kept in sight for each that is wanted: one in a thousand is missed
+DEPTH: Final = 2  # candidates for each row that counts: the last of them are as likely to be missed as found
 _PORTION: Final = 16_384
 _SEED: Final = 4
 
@@ -105,10 +106,27 @@ class Approximate:
         projected: Floats = np.einsum("vd,d->v", self.axes, query)
         return projected + self.offset
 
+    def first(self, query: Floats) -> tuple[Ints, Floats]:
+        """Return the better half of the candidates with their exact scores, best first; `query` as the codes are.
+
+        Where there are no more, rows are -1.
+        """
+        # What is asked most. FAISS' own wrapper would check and prepare anew what is the same for every query.
+        search, count, parameters = self._prepared
+        query = np.ascontiguousarray(query, np.float32)
+        scores, rows = np.empty(count, np.float32), np.empty(count, np.int64)
+        search(1, faiss.swig_ptr(query), count, faiss.swig_ptr(scores), faiss.swig_ptr(rows), parameters)
+        return rows, scores
+
+    @cached_property
+    def _prepared(self) -> tuple[Callable[..., None], int, faiss.IndexRefineSearchParameters]:
+        search: Any = self.ranking.search_c  # type: ignore[attr-defined]  # not in FAISS' stubs
+        return search, self.effort.candidates // DEPTH, _parameters(self.effort, None, DEPTH)
+
     def best(self, query: Floats, effort: Effort, selector: Selector | None = None) -> tuple[Ints, Floats]:
         """Return candidates among those selected with their exact scores, best first; `query` as the codes are."""
         # One call finds and ranks: on the way in and out of FAISS, Python would spend as much time again.
-        parameters = _parameters(effort) if selector is None else _selecting(effort, selector)
+        parameters = _parameters(effort, selector)
         scores, rows = self.ranking.search(query[np.newaxis], effort.candidates, params=parameters)
         if rows[0, -1] >= 0:
             return rows[0], scores[0]
@@ -117,8 +135,7 @@ class Approximate:
 
     def look(self, query: Floats, effort: Effort) -> Ints:
         """Return the rows of candidates, nearest first; `query` as the codes are, [dim]."""
-        parameters = faiss.SearchParametersIVF()
-        parameters.nprobe = effort.probes
+        parameters = _cells(effort, None)
         _, found = self.cells.search(self.project(query)[np.newaxis], effort.candidates, params=parameters)
         rows: Ints = found[0]
         return rows[rows >= 0]
@@ -170,7 +187,6 @@ def build(
         index.add(reduced[begin : begin + _PORTION].astype(np.float32))
     progress("cells filled", 0.8)
     graph = faiss.IndexHNSWFlat(values, _LINKS)
-    graph.hnsw.efSearch = _BREADTH
     faiss.omp_set_num_threads(1)  # several would link in an order of chance
     graph.add(centres.reconstruct_n(0, cells))
     index.quantizer = graph
@@ -178,16 +194,17 @@ def build(
     return Approximate.of(scan(codes), reduced, whole, Effort(cells, len(codes)))
 
 
-@lru_cache
-def _parameters(effort: Effort) -> faiss.IndexRefineSearchParameters:
-    return _selecting(effort, None)
-
-
-def _selecting(effort: Effort, selector: Selector | None) -> faiss.IndexRefineSearchParameters:
+def _parameters(effort: Effort, selector: Selector | None, depth: int = 1) -> faiss.IndexRefineSearchParameters:
     # Given by name, each holds on to what it was given; FAISS' stubs do not know that.
-    cells = faiss.SearchParametersIVF(nprobe=effort.probes, sel=selector and selector.faiss)  # type: ignore[call-arg]
-    chain = faiss.SearchParametersPreTransform(index_params=cells)  # type: ignore[call-arg]
-    return faiss.IndexRefineSearchParameters(k_factor=1, base_index_params=chain)  # type: ignore[call-arg]
+    chain = faiss.SearchParametersPreTransform(index_params=_cells(effort, selector))  # type: ignore[call-arg]
+    return faiss.IndexRefineSearchParameters(k_factor=depth, base_index_params=chain)  # type: ignore[call-arg]
+
+
+def _cells(effort: Effort, selector: Selector | None) -> faiss.SearchParametersIVF:
+    graph = faiss.SearchParametersHNSW(efSearch=_BREADTH * effort.probes)  # type: ignore[call-arg]
+    return faiss.SearchParametersIVF(  # type: ignore[call-arg]
+        nprobe=effort.probes, sel=selector and selector.faiss, quantizer_params=graph
+    )
 
 
 def _principal(sample: Floats, most: int) -> tuple[Floats, Floats]:

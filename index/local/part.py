@@ -5,6 +5,7 @@ clip, and a filter is a handful of ranges of rows. A part never changes: adding 
 shares with the old what it can, so that threads that search the old one are not disturbed.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self, TypeVar
@@ -12,7 +13,7 @@ from typing import NamedTuple, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from index.local.approximate import Approximate, Effort
+from index.local.approximate import DEPTH, Approximate, Effort
 from index.local.catalog import Rows
 from index.local.codes import Floats, Ints, Mask, Scan, Selector, scan, selector, taken
 from index.local.snapshot import Snapshot
@@ -23,7 +24,6 @@ T = TypeVar("T", np.float16, np.float32, np.int64, np.uint64, np.float64, np.boo
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
 _FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
-_DEPTH = 2  # candidates for each hit: the last of them are as likely to be missed as found
 _FILTERED = 128  # candidates at least where there is a filter: what it leaves may lie further off than what was tuned
 _SCAN_GIVES = 64  # rows at least that an exact scan is asked for: a few more cost nothing, another round does
 _EXACTLY = 8  # rows for each candidate: with fewer, looking for candidates saves nothing
@@ -153,35 +153,46 @@ class Part:
         """
         if self.approximate is None or self.living is not None:
             return None
-        effort = self.approximate.effort
-        depth = effort.candidates // _DEPTH
-        if count >= depth or _EXACTLY * effort.candidates >= len(self.segments):
+        candidates = self.approximate.effort.candidates
+        if count >= candidates // DEPTH or _EXACTLY * candidates >= len(self.segments):
             return None
-        rows, scores = self.approximate.best(query, effort)
-        if len(rows) < effort.candidates:
+        rows, scores = self.approximate.first(query)
+        if rows[-1] < 0:
             return None
-        beyond = float(scores[depth - 1])
-        rows = rows[: depth - 1]
-        places = self._leading(rows, count, by_clip=by_clip)
-        looked_at = scores[: places[-1] + 2 if places else 0].tolist()
+        values = scores.tolist()
+        places, last = self._leading(rows, count) if by_clip else (slice(count), count - 1)
+        looked_at = values[: last + 2]
         if len(set(looked_at)) < len(looked_at):
             # Of rows that score the same it is not for FAISS to say which come first.
-            rows = rows[in_order(scores[: depth - 1], self.ids[self.clip_of(rows)], self.starts[rows])]
-            places = self._leading(rows, count, by_clip=by_clip)
-            if places and scores[places[-1]] == beyond:
-                return None  # one more that scores the same may be among those beyond
-        return (rows[places], scores[places]) if places else None
+            self._settle(rows, values if values[last] == looked_at[-1] else values[: last + 1])
+            places, last = self._leading(rows, count) if by_clip else (slice(count), count - 1)
+        if values[last] == values[-1]:
+            return None  # one more that scores the same may be among those that were not found
+        return rows[places], scores[places]
 
-    def _leading(self, rows: Ints, count: int, *, by_clip: bool) -> list[int]:
-        """Return the places of the first `count` rows, of each clip its first where `by_clip`; [] where fewer are."""
-        if not by_clip:
-            return [*range(count)] if count <= len(rows) else []
+    def _leading(self, rows: Ints, count: int) -> tuple[list[int], int]:
+        """Return the places of the first row of each of the first `count` clips, and the last of them.
+
+        With fewer clips, the last is the last row.
+        """
         chosen: dict[int, int] = {}
         for place, clip in enumerate(self.clip_of(rows).tolist()):
             chosen.setdefault(clip, place)
             if len(chosen) == count:
-                return [*chosen.values()]
-        return []
+                return [*chosen.values()], place
+        return [], len(rows) - 1
+
+    def _settle(self, rows: Ints, scores: list[float]) -> None:
+        """Bring rows that score the same into their order. They are two or three: `in_order` takes longer."""
+        begin = 0
+        for end in range(1, len(scores) + 1):
+            if end == len(scores) or scores[end] != scores[begin]:
+                if end - begin > 1:
+                    rows[begin:end] = sorted(rows[begin:end].tolist(), key=self._order)
+                begin = end
+
+    def _order(self, row: int) -> tuple[int, float]:
+        return int(self.ids[bisect_right(self.firsts, row) - 1]), float(self.starts[row])
 
     def top(self, query: Floats, count: int, wanted: Mask | None, within: Mask | None = None) -> Top:
         """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more.
@@ -202,7 +213,7 @@ class Part:
                 effort = Effort(factor * effort.probes, factor * effort.candidates)
             if _EXACTLY * effort.candidates < available:
                 rows, scores = self._near(query, effort, None if free else chosen, available)
-                depth = effort.candidates // _DEPTH
+                depth = effort.candidates // DEPTH
                 return Top(rows[:depth], scores[:depth], complete=False)
         count = min(max(count, _SCAN_GIVES), available)
         if not free and available <= _GATHERED * len(self.segments):
@@ -287,7 +298,7 @@ class _Chosen:
 def _stepped(effort: Effort, count: int) -> Effort:
     """Return the effort for `count` hits. It grows in steps, so that what comes first is the same for many counts."""
     factor = 1
-    while factor * effort.candidates < _DEPTH * count:
+    while factor * effort.candidates < DEPTH * count:
         factor *= 4
     return Effort(effort.probes * factor, effort.candidates * factor)
 

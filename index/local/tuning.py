@@ -90,7 +90,7 @@ def _recalls(found: list[set[int]], best: Ints) -> list[float]:
 
 
 def _latency(index: Approximate, queries: Floats, effort: Effort) -> float:
-    return _median(lambda query: index.best(query, effort), queries)
+    return _median(index.with_effort(effort).first, queries)
 
 
 def _median(work: Callable[[Floats], object], queries: Floats) -> float:
