@@ -2,9 +2,9 @@
 
 A file whose stamp (size and time of change) the library knows is passed over without being read. Each other one
 is hashed, and only one whose content the library does not have is decoded and embedded, on as many threads as there
-are processors, each with a recording of its own; one transaction adds a clip whole. So a build that is stopped at
-any moment, even killed, keeps what it has added, and a second run adds only what is missing. Sound is never held: of
-the few recordings in flight only their segments' embeddings are.
+are processors, each with a recording of its own; clips are added whole, a few of them in one transaction. So a build
+that is stopped at any moment, even killed, keeps what it has told of, and a second run adds only what is missing. Sound
+is never held: of the few recordings in flight only their segments' embeddings are.
 
 The same content at two paths is one clip, the first's. A recording that fails does not stop the others. Several
 builds may add to one library at the same time: what one is encoding, the others pass over (`Store.claim`), and come
@@ -43,6 +43,8 @@ from index.unmade import Unmade
 
 _PATIENCE: Final = 0.2  # seconds between two looks at what another build is encoding
 _RESTAMPED: Final = 512  # stamps that are set in one transaction
+_TOGETHER: Final = 8  # clips that are added in one transaction at most,
+_AT_LATEST: Final = 0.2  # seconds after the first of them was encoded
 
 
 # A library that is there, or one that is made when there is something to add.
@@ -193,6 +195,7 @@ class _Build:
         hashing: deque[tuple[Found, Future[str] | None]] = deque()
         ahead, room = 8 * self.threads, 2 * self.threads
         more = True
+        due: float | None = None  # when what is encoded has to be stored
         while more or hashing or encoding or self.later:
             while more and len(hashing) < ahead:
                 item = next(items, None)
@@ -205,21 +208,27 @@ class _Build:
                     more = False
             # In the order of the sources, so that of two recordings of one content it is always the first
             # whose name and metadata are taken.
-            while hashing and len(encoding) < room and _is_done(hashing[0][1]):
+            pending: set[Future[Any]] = {future for future in encoding if not future.done()}
+            while hashing and len(pending) < room and _is_done(hashing[0][1]):
                 found, hashed = hashing.popleft()
                 if sha256 := self._decide(found, hashed):
-                    encoding[pool.submit(self._encode, found, sha256)] = (found, sha256)
+                    future = pool.submit(self._encode, found, sha256)
+                    encoding[future] = (found, sha256)
+                    pending.add(future)
             if not (more or hashing or encoding) and self.later:
                 time.sleep(_PATIENCE)
                 encoding |= {pool.submit(self._encode, *item): item for item in self.later}
                 self.later.clear()
             self._report()
-            pending: set[Future[Any]] = {*encoding}
-            if hashing and len(encoding) < room and hashing[0][1]:
+            if hashing and len(pending) < room and hashing[0][1]:
                 pending.add(hashing[0][1])
-            wait(pending, return_when=FIRST_COMPLETED)
-            for future in [future for future in encoding if future.done()]:
-                self._store(*encoding.pop(future), future)
+            wait(pending, None if due is None else max(0.0, due - time.monotonic()), FIRST_COMPLETED)
+            encoded = sum(future.done() for future in encoding)
+            if encoded and due is None:
+                due = time.monotonic() + _AT_LATEST
+            if due and (encoded >= min(_TOGETHER, len(encoding)) or time.monotonic() >= due):
+                self._store_all(encoding)
+                due = None
 
     def _decide(self, found: Found, hashed: Future[str] | None) -> str | None:
         """Return the sha256 of a recording that has to be encoded, None where that is not needed."""
@@ -293,6 +302,17 @@ class _Build:
                 raise SourceError(f"{path} was changed while it was read. Run the build again.")
             return _Made(segments, duration, stack.pop_all(), claimed)
 
+    def _store_all(self, encoding: dict[Future[_Outcome], tuple[Found, str]]) -> None:
+        """Store what has been encoded, in one transaction; claims are held until it is durable."""
+        encoded = [future for future in encoding if future.done()]
+        with ExitStack() as claims:
+            for future in encoded:
+                if not future.exception() and isinstance(made := future.result(), _Made):
+                    claims.enter_context(made.claim)
+            with self.library.together():
+                for future in encoded:
+                    self._store(*encoding.pop(future), future)
+
     def _store(self, found: Found, sha256: str, outcome: Future[_Outcome]) -> None:
         try:
             made = outcome.result()
@@ -303,15 +323,14 @@ class _Build:
                 return
             if not isinstance(made, _Made):
                 raise SourceError(f"{found.path}: its clip was removed during the build. Run the build again.")
-            with made.claim:
-                if isinstance(self.library, Unmade) and not made.claimed:
-                    self.library.make()  # another build may have done so before, and be at the same recordings
-                    if not made.claim.enter_context(self.library.claim(clip_id(sha256))):
-                        self.later.append((found, sha256))
-                        return
-                    if self.library.has([clip_id(sha256)]) and self._known(found, clip_id(sha256)):
-                        return
-                self._add(found, sha256, made)
+            if isinstance(self.library, Unmade) and not made.claimed:
+                self.library.make()  # another build may have done so before, and be at the same recordings
+                if not made.claim.enter_context(self.library.claim(clip_id(sha256))):
+                    self.later.append((found, sha256))
+                    return
+                if self.library.has([clip_id(sha256)]) and self._known(found, clip_id(sha256)):
+                    return
+            self._add(found, sha256, made)
         except LibraryError:
             raise
         except Exception as error:  # one recording, whatever is wrong with it, must not stop the others
@@ -359,12 +378,14 @@ class _Build:
 
     def _end(self, encoding: dict[Future[_Outcome], tuple[Found, str]], *, keep: bool) -> None:
         """Store what was encoded before a build was stopped, and let go of every claim."""
-        for future, item in encoding.items():
+        for future in list(encoding):
             if future.cancelled() or isinstance(future.exception(), _Stopped):
-                continue
-            if keep:
-                self._store(*item, future)
-            elif not future.exception() and isinstance(made := future.result(), _Made):
+                del encoding[future]
+        if keep:
+            self._store_all(encoding)
+            return
+        for future in encoding:
+            if not future.exception() and isinstance(made := future.result(), _Made):
                 made.claim.close()
 
     def _settle(self, *, complete: bool) -> None:

@@ -73,6 +73,13 @@ class Store(Protocol):
     def restamp(self, stamps: Mapping[str, Stamp]) -> None:
         """Set the stamps of clips, by id, all or nothing. Ids that the library does not have are passed over."""
 
+    def together(self) -> AbstractContextManager[None]:
+        """Let what this thread writes be durable only when the block ends, where waiting for each would cost more.
+
+        Each write is whole or nothing as ever; where the block raises, those before are kept. It should be short:
+        others may have to wait with their writes.
+        """
+
     def claim(self, clip_id: str) -> AbstractContextManager[bool]:
         """Ask for the right to make the clip of this id, held until the block ends; False: another has it.
 

@@ -63,6 +63,10 @@ class Unmade:
         if self.store:
             self.store.restamp(stamps)
 
+    def together(self) -> AbstractContextManager[None]:
+        """Let what this thread writes be durable when the block ends; each write at once where nothing is made yet."""
+        return self.store.together() if self.store else nullcontext()
+
     def claim(self, clip_id: str) -> AbstractContextManager[bool]:
         """Ask for the right to make a clip."""
         return self.store.claim(clip_id) if self.store else nullcontext(True)

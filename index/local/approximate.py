@@ -201,7 +201,7 @@ def _parameters(effort: Effort, selector: Selector | None, depth: int = 1) -> fa
 
 
 def _cells(effort: Effort, selector: Selector | None) -> faiss.SearchParametersIVF:
-    graph = faiss.SearchParametersHNSW(efSearch=_BREADTH * effort.probes)  # type: ignore[call-arg]
+    graph = faiss.SearchParametersHNSW(efSearch=_BREADTH * effort.probes)  # type: ignore[attr-defined]
     return faiss.SearchParametersIVF(  # type: ignore[call-arg]
         nprobe=effort.probes, sel=selector and selector.faiss, quantizer_params=graph
     )

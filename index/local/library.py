@@ -199,6 +199,10 @@ class LocalStore:
         with self._database.write() as connection:
             catalog.restamp(connection, stamps)
 
+    def together(self) -> AbstractContextManager[None]:
+        """Make one transaction of what this thread writes until the block ends."""
+        return self._database.together()
+
     def claim(self, clip_id: str) -> AbstractContextManager[bool]:
         """Ask for the right to make a clip."""
         return claim(self.path, clip_id)

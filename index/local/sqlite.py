@@ -56,6 +56,7 @@ class Database:
         self._mode = mode
         self._patience = patience
         self._writing = threading.Lock()
+        self._mine = threading.local()
         self._pool_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._file: tuple[int, int] | None = None  # the device and inode of the file that was opened
@@ -64,6 +65,10 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that sees one moment of the database until the block ends."""
+        if whole := self._whole():
+            with self._translated():
+                yield whole
+            return
         with self._translated(), self._connection() as connection:
             connection.execute("BEGIN")
             try:
@@ -77,17 +82,33 @@ class Database:
         """Lend a connection whose changes are durable when the block ends; an exception undoes them all."""
         if self._mode == "ro":
             raise LibraryReadOnly(f"the library {self.path.parent} was opened for reading only.")
+        if whole := self._whole():
+            with self._translated():
+                yield from _part(whole, "SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
+            return
         with self._translated(), self._turn(), self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            yield from _part(connection, "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            self._check_in_place()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of what this thread writes until the block ends: the disk is waited for once.
+
+        Each write still is whole or undone by itself. Where the block raises, what was whole before is kept.
+        """
+        ended: BaseException | None = None
+        with self.write() as connection:
+            self._mine.whole = connection
             try:
-                yield connection
-                connection.execute("COMMIT")
-                self._check_in_place()
-            except BaseException:
-                # Some errors, a full disk among them, have already rolled back.
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+                yield
+            except BaseException as error:
+                ended = error  # to be raised when what was whole is on the disk
+            finally:
+                self._mine.whole = None
+            if ended and not connection.in_transaction:
+                raise ended  # a full disk, for one, has undone everything
+        if ended:
+            raise ended
 
     @contextmanager
     def plain(self) -> Iterator[sqlite3.Connection]:
@@ -116,6 +137,10 @@ class Database:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    def _whole(self) -> sqlite3.Connection | None:
+        """Return the connection of the transaction that this thread is putting `together`."""
+        return getattr(self._mine, "whole", None)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -237,6 +262,18 @@ class Database:
             f"another process has kept the library {self.path.parent} locked for {self._patience:g} seconds. "
             "Wait for it to finish (or stop it) and try again."
         )
+
+
+def _part(connection: sqlite3.Connection, begin: str, keep: str, undo: str) -> Iterator[sqlite3.Connection]:
+    connection.execute(begin)
+    try:
+        yield connection
+        connection.execute(keep)
+    except BaseException:
+        # Some errors, a full disk among them, have already rolled back.
+        with suppress(sqlite3.Error):
+            connection.execute(undo)
+        raise
 
 
 def _primary(error: sqlite3.Error) -> int:

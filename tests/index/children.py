@@ -22,6 +22,7 @@ from index.local.library import LocalStore
 from tests.index import making
 
 ROOT = Path(__file__).parents[2]
+TOGETHER = 4
 
 
 def vectors_of(seed: str) -> making.Vectors:
@@ -82,6 +83,19 @@ def churn(store: LocalStore, name: str) -> None:
             print(f"-{seed}", flush=True)
 
 
+def together(store: LocalStore, name: str) -> None:
+    """Add clips for ever, TOGETHER in one transaction each time; said as `churn` says it."""
+    number = 0
+    while True:
+        seeds = [f"{name}-{number + place}" for place in range(TOGETHER)]
+        number += TOGETHER
+        print(*(f"?+{seed}" for seed in seeds), sep="\n", flush=True)
+        with store.together():
+            for seed in seeds:
+                store.add(making.clip(seed, {"round": name}), making.segments(vectors_of(seed)))
+        print(*(f"+{seed}" for seed in seeds), sep="\n", flush=True)
+
+
 def compact(store: LocalStore, count: str = "1000000") -> None:
     """Compact so many times, by default for ever; "c" says that it is done. Where another is at it, that is fine."""
     for _ in range(int(count)):
@@ -122,8 +136,8 @@ def main(task: str, library: str, *arguments: str) -> None:
                 return
             task, arguments = arguments[0], arguments[1:]
         with LocalStore.create(path, making.bundle()) as store:
-            tasks: dict[str, Callable[..., None]] = {"churn": churn, "add": add, "compact": compact, "backup": backup}
-            tasks[task](store, *arguments)
+            tasks: list[Callable[..., None]] = [churn, together, add, compact, backup]
+            next(own for own in tasks if own.__name__ == task)(store, *arguments)
     except EmotionRankError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.errors import LibraryAway
+from index.errors import EmbeddingError, LibraryAway
 from index.local.library import CATALOG, LocalStore
 from index.local.sqlite import Database
 from tests.index import making
@@ -72,3 +72,31 @@ def _write_while(database: Database, happens: Callable[[], object]) -> None:
     with database.write() as connection:
         connection.execute("CREATE TABLE later (x)")
         happens()
+
+
+def test_what_is_written_together_is_seen_when_the_block_ends(tmp_path: Path) -> None:
+    with LocalStore.create(tmp_path, making.bundle()) as store, LocalStore.open(tmp_path, None) as other:
+        with store.together():
+            for name in "ab":
+                store.add(making.clip(name), making.segments(making.unit(np.random.default_rng(0), 2)))
+                assert store.get(making.clip(name).id).segments == 2
+            store.delete(making.clip("a").id)
+            with pytest.raises(EmbeddingError):
+                store.add(making.clip("c"), making.segments(making.unit(np.random.default_rng(0), 1, making.DIM + 1)))
+            assert other.count().clips == 0
+        assert [clip.id for clip in other.clips()] == [making.clip("b").id]
+        assert store.verify() == other.verify()
+
+
+def test_a_block_that_raises_keeps_what_was_whole(tmp_path: Path) -> None:
+    def interrupted(store: LocalStore) -> None:
+        with store.together():
+            store.add(making.clip("a"), making.segments(making.unit(np.random.default_rng(0), 1)))
+            raise KeyboardInterrupt
+
+    with LocalStore.create(tmp_path, making.bundle()) as store:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(store)
+        store.add(making.clip("b"), making.segments(making.unit(np.random.default_rng(0), 1)))
+        with LocalStore.open(tmp_path, None) as other:
+            assert other.count().clips == 2
