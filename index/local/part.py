@@ -23,6 +23,7 @@ T = TypeVar("T", np.float16, np.float32, np.int64, np.uint64, np.float64, np.boo
 
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
+_SPARE = 4  # candidates for each result that is asked for: of the tenth to the twentieth, two for each miss one in ten
 _FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
 _FILTERED = 128  # candidates at least where there is a filter: what it leaves may lie further off than what was tuned
 _SCAN_GIVES = 64  # rows at least that an exact scan is asked for: a few more cost nothing, another round does
@@ -154,7 +155,7 @@ class Part:
         if self.approximate is None or self.living is not None:
             return None
         candidates = self.approximate.effort.candidates
-        if count >= candidates // DEPTH or _EXACTLY * candidates >= len(self.segments):
+        if _SPARE * count > candidates or _EXACTLY * candidates >= len(self.segments):
             return None
         rows, scores = self.approximate.first(query)
         if rows[-1] < 0:
@@ -194,11 +195,13 @@ class Part:
     def _order(self, row: int) -> tuple[int, float]:
         return int(self.ids[bisect_right(self.firsts, row) - 1]), float(self.starts[row])
 
-    def top(self, query: Floats, count: int, wanted: Mask | None, within: Mask | None = None) -> Top:
+    def top(
+        self, query: Floats, count: int, wanted: Mask | None, within: Mask | None = None, *, results: int = 0
+    ) -> Top:
         """Return the `count` best segments alive of the clips wanted (None: all), fewer where there are no more.
 
         With `within`, a mask of rows, only of those rows. There may be more of them. An approximate index may miss
-        some, but never returns fewer than there are.
+        some, but never returns fewer than there are; it looks as hard as so many `results` need in the end.
         """
         clips = self.alive if wanted is None else wanted & self.alive
         chosen = _Chosen(self, clips, None if within is None else within & self.mask(clips))
@@ -207,7 +210,7 @@ class Part:
         if not available:
             return Top(np.empty(0, np.int64), np.empty(0, np.float32), complete=True)
         if self.approximate is not None:
-            effort = _stepped(self.approximate.effort, count)
+            effort = _stepped(self.approximate.effort, max(DEPTH * count, _SPARE * results))
             if not free:
                 factor = -(-_FILTERED // effort.candidates)
                 effort = Effort(factor * effort.probes, factor * effort.candidates)
@@ -295,10 +298,10 @@ class _Chosen:
         return selector(self.part.mask(self.clips) if self.mask is None else self.mask)
 
 
-def _stepped(effort: Effort, count: int) -> Effort:
-    """Return the effort for `count` hits. It grows in steps, so that what comes first is the same for many counts."""
+def _stepped(effort: Effort, candidates: int) -> Effort:
+    """Return the effort for so many candidates. It grows in steps, so that what comes first is the same for many."""
     factor = 1
-    while factor * effort.candidates < DEPTH * count:
+    while factor * effort.candidates < candidates:
         factor *= 4
     return Effort(effort.probes * factor, effort.candidates * factor)
 

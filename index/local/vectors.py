@@ -164,7 +164,10 @@ class Vectors:
         found = _Found.none()
         ask = max(_FIRST, count + 1)
         while len(found.scores) < count:
-            tops = [part.top(query, ask, mask, rows) for part, mask, rows in zip(parts, wanted, within, strict=True)]
+            tops = [
+                part.top(query, ask, mask, rows, results=count)
+                for part, mask, rows in zip(parts, wanted, within, strict=True)
+            ]
             exhausted = all(top.complete for top in tops)
             # Rows that score no more than a part's last may have been left out, and it is not for FAISS to say
             # which of them come first: they are left to the next round.
