@@ -78,7 +78,7 @@ export function mount(root) {
     let drawn = 0;
     /** @type {number | null} */
     let total = null;
-    const local = new Audio(url); // knows most lengths, sooner than the service and for more kinds of files
+    const local = new Audio(); // knows most lengths, sooner than the service and for more kinds of files
     local.onloadedmetadata = () => {
       if (!Number.isFinite(local.duration)) return;
       const most = state.info.get()?.limits.max_duration ?? Infinity;
@@ -88,6 +88,8 @@ export function mount(root) {
         fail(file, "The recording is too long", `${file.name} is ${clock(local.duration)} long; this service takes ${clock(most)} at most. Cut it up first.`, false);
       }
     };
+    if (file.size) local.src = url;
+    stopper.signal.addEventListener("abort", () => local.removeAttribute("src"));
     const draw = () => {
       drawn = 0;
       if (stopper.signal.aborted || !figure.isConnected) return;
