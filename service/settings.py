@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         default=18,
         ge=0,
         le=10_000,
-        description="Searches, prompts and reads of the library that may wait for a thread in a burst, and a third of "
+        description="Searches, prompts and reads of the library that may wait for a thread in a burst, and half of "
         "them where more come than are done for half a second; the next one is answered 429 with Retry-After.",
     )
     prompt_cache: int = Field(

@@ -79,6 +79,7 @@ def make_app(settings: Settings) -> "FastAPI":
     from service.app import create_app
 
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    listening.answer_promptly()
     app = create_app(settings)
 
     def hung() -> str | None:

@@ -76,10 +76,10 @@ def test_a_lane_is_full_when_all_its_seats_are_taken(lane: Lane) -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize(("bursts", "longest", "let_in"), [(True, 3600.0, 4), (True, 0.0, 2), (False, 0.0, 4)])
+@pytest.mark.parametrize(("bursts", "longest", "let_in"), [(True, 3600.0, 5), (True, 0.0, 3), (False, 0.0, 5)])
 def test_a_long_queue_is_for_bursts(bursts: bool, longest: float, let_in: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "BURST", longest)
-    lane = Lane("test", threads=1, queue=3, retry_after=7, bursts=bursts)
+    lane = Lane("test", threads=1, queue=4, retry_after=7, bursts=bursts)
 
     async def use() -> None:
         for _ in range(2):  # once nobody waits any more, all begins anew
