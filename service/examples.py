@@ -136,7 +136,7 @@ INFO_RESPONSE: Final[Example] = {
         "warning": None,
     },
     "limits": {
-        "max_upload_bytes": 52428800,
+        "max_upload_bytes": 268435456,
         "max_json_bytes": 1048576,
         "max_files": 50,
         "min_duration": 0.3,

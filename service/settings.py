@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         description="Prompts whose embeddings are remembered, so that they are not encoded again; 2 KiB each.",
     )
     max_upload_mb: float = Field(
-        default=50, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."
+        default=256, gt=0, le=100_000, description="Largest body of one request, all its files together, in MiB."
     )
     max_files: int = Field(default=50, ge=1, le=1000, description="Most files in one request.")
     max_duration: float = Field(
