@@ -278,7 +278,7 @@ def _opened(snapshots: Path, current: bytes, fingerprint: str, dim: int) -> Snap
         clips=_column(folder, manifest, "clips"),
         ids=_column(folder, manifest, "ids"),
         offsets=_column(folder, manifest, "offsets"),
-        affect=_column(folder, manifest, "affect") if "affect.npy" in manifest.files else None,
+        affect=_seldom(folder, manifest, "affect") if "affect.npy" in manifest.files else None,
         approximate=None if manifest.kind == "exact" else _approximate(folder, manifest, codes),
     )
     if len(opened.segments) != manifest.count or len(opened.offsets) != manifest.clips + 1:
@@ -335,6 +335,13 @@ def _column(folder: Path, manifest: Manifest, name: str) -> npt.NDArray[Any]:
     path = folder / f"{name}.npy"
     column: npt.NDArray[Any] = np.load(io.BytesIO(_checked(path, manifest)), allow_pickle=False)
     return column.astype(_COLUMNS[name], copy=False)
+
+
+def _seldom(folder: Path, manifest: Manifest, name: str) -> npt.NDArray[Any]:
+    """Map a column that few searches look at, so that it takes no memory before one does."""
+    _checked(folder / f"{name}.npy", manifest)
+    column: npt.NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return np.asarray(column).astype(_COLUMNS[name], copy=False)
 
 
 def _checked(path: Path, manifest: Manifest) -> bytes:

@@ -29,7 +29,7 @@ def test_info_says_what_runs_and_what_is_refused(client: httpx.Client, engine: E
     assert found["index"]["kind"] == "exact"
     assert found["index"]["reason"]
     assert found["index"]["warning"] is None
-    assert found["limits"]["max_upload_bytes"] == 50 * 1024 * 1024
+    assert found["limits"]["max_upload_bytes"] == 256 * 1024 * 1024
 
 
 def test_a_full_service_refuses_at_once_and_stays_alive(open_own: OpenEngine, speech: Speech) -> None:
