@@ -22,6 +22,7 @@ import numpy as np
 
 REFUSED: Final = 429
 
+_IDLE: Final = 4.0  # seconds
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d+)")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _OWN: Final = re.compile(rb"\r\nserver-timing:[^\r]*total;dur=([0-9.]+)", re.IGNORECASE)
@@ -73,6 +74,12 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._held = bytearray()
         self._answer: asyncio.Future[Answer] | None = None
+        self._used = time.perf_counter()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it may be used again: the service closes connections that are idle for 5 s."""
+        return self._transport is not None and time.perf_counter() - self._used < _IDLE
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -81,6 +88,7 @@ class _Connection(asyncio.Protocol):
     def ask(self, request: bytes) -> asyncio.Future[Answer]:
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
+        self._used = time.perf_counter()
         self._transport.write(request)
         return self._answer
 
@@ -99,6 +107,7 @@ class _Connection(asyncio.Protocol):
             self._answer.set_result(Answer(int(status[1]), float(own[1]) / 1000 if own else math.nan))
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error or ConnectionResetError("the service hung up"))
 
@@ -140,6 +149,8 @@ def opened(port: int, requests: Iterator[bytes], rate: float, seconds: float, se
     free: list[_Connection] = []
 
     async def call(due: float) -> None:
+        while free and not free[-1].fresh:
+            free.pop().close()
         connection = free.pop() if free else await _connected(port)
         outcome.late.append(time.perf_counter() - due)
         outcome.add(await connection.ask(next(requests)), time.perf_counter() - due)

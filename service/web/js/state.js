@@ -99,7 +99,7 @@ function write(live) {
   else history.pushState(kept, "", address);
 }
 
-/** The query as an address: `?q=calm&q=-0.5*shouting&like=ID*NAME&at=6,2.5&shift=0,-1&in=4,7,1,4&filter={}`.
+/** The query as an address: `?q=calm&q=-0.5*shouting&like=ID NAME&at=6,2.5&shift=0,-1&in=4,7,1,4&filter={}`.
  * A weight other than 1 stands before its part. @param {View} view @param {Query} query @returns {string} */
 export function toAddress(view, query) {
   const out = new URLSearchParams();
