@@ -28,8 +28,8 @@ _PAUSE: Final = 0.1  # seconds between two attempts
 STOP_WITHIN: Final = 30
 # What is left to do once serving has ended takes a moment, unless something hangs.
 _END_WITHIN: Final = 5.0  # seconds
-# Seconds for which a thread that computes may keep Python's lock while the event loop waits for it (Python: .005). With
-# several such threads, refusals of a busy service took several times as long.
+# Seconds for which a thread that computes may keep Python's lock while the event loop waits for it (Python: .005): each
+# of several such threads may be before it. It gains little (refusals' p99 57 and 79 ms with it, 66 and 88 without).
 _LOCK_FOR: Final = 0.001
 _INTERRUPTED: Final = 130  # the exit code of a program that Ctrl-C ended
 
