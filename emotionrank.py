@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command] = {
         "model_export.commands.evaluate:evaluate", "Measure a bundle on a labelled corpus (extra: train)."
     ),
     "export": Command("model_export.commands.export:export", "Write a checkpoint as a bundle (extra: train)."),
+    "steady": Command("model_export.commands.steady:steady", "Steady a run by what was not trained (extra: train)."),
     "reword": Command("model_export.commands.reword:reword", "Teach a bundle's text encoder again (extra: train)."),
 }
 

@@ -1,10 +1,10 @@
 """The clips of a training run and their labels: decoded into memory once, or from disk whenever one is asked for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,22 @@ def require_all(failures: Sequence[str], clips: int) -> None:
     if failures:
         listed = "\n  ".join(failures[:20])
         raise CorpusError(f"{len(failures)} of {clips} clips cannot be used:\n  {listed}")
+
+
+def learnable(rows: Sequence[Row], provenance: Mapping[str, Any], fewest: int) -> list[Row]:
+    """The labelled, complete clips that are neither of validation speakers nor in a test part.
+
+    Raises:
+        CorpusError: there are fewer than `fewest`.
+    """
+    held = set(provenance.get("validation_speakers", ()))
+    kept = [row for row in rows if row.learnable and row.speaker not in held]
+    if len(kept) < fewest:
+        raise CorpusError(
+            f"{len(kept)} of the {len(rows)} clips can be learnt from (labelled, whole, not of the bundle's validation "
+            f"speakers), and a batch has {fewest}. Give more manifests, or a smaller optimisation.batch"
+        )
+    return kept
 
 
 def decoded(row: Row) -> Samples:

@@ -12,7 +12,7 @@ the shares of terms come from them.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from encoders.bundle import Bundle
 from encoders.encoder import Encoded, Encoder
 from encoders.errors import AudioError
 from model_export import augment, data, towers
-from model_export.errors import CorpusError, ExportError
+from model_export.errors import ExportError
 from model_export.evaluation import clips as judging
 from model_export.export import bundles as exporting
 from model_export.export import calibration, example_speech, storage, validation_speech
@@ -70,7 +70,7 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
     """
     encoder = Encoder.load(bundle, threads=1)
     provenance = encoder.bundle.info.provenance
-    learnt = learnable(rows, provenance, config.optimisation.batch)
+    learnt = data.learnable(rows, provenance, config.optimisation.batch)
     held = validation_speech.unheard(rows, provenance)
     heard = hear(learnt, encoder, config)
     plain = judging.embed(held, encoder, threads=config.threads)
@@ -113,22 +113,6 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
         )
         exporting.write_card(folder, made)
     return bundles.load(target)
-
-
-def learnable(rows: Sequence[Row], provenance: Mapping[str, Any], fewest: int) -> list[Row]:
-    """The labelled, complete clips that are not of the bundle's validation speakers and in no test part.
-
-    Raises:
-        CorpusError: there are fewer than `fewest`.
-    """
-    held = set(provenance.get("validation_speakers", ()))
-    kept = [row for row in rows if row.learnable and row.speaker not in held]
-    if len(kept) < fewest:
-        raise CorpusError(
-            f"{len(kept)} of the {len(rows)} clips can be learnt from (labelled, whole, not of the bundle's validation "
-            f"speakers), and a batch has {fewest}. Give more manifests, or a smaller optimisation.batch"
-        )
-    return kept
 
 
 def hear(rows: list[Row], encoder: Encoder, config: Config) -> Heard:

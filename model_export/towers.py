@@ -1,7 +1,7 @@
 """The two towers and the affect read-out that they share.
 
 samples, lengths     -> front end, speech encoder -> each layer pooled over time -> learned mix of layers -> linear
-                        -> unit embedding
+                        -> unit embedding (-> plus the steadying term, see `steadying` -> unit embedding)
 input_ids, attention -> text encoder -> mean of tokens -> small MLP -> unit embedding
 unit embedding       -> one linear map -> affect on 1..7, the same for both modalities
 
@@ -66,6 +66,8 @@ class AudioTower(nn.Module):
         self.statistics_norm = nn.LayerNorm(features)
         self.dropout = nn.Dropout(dropout)
         self.projection = nn.Linear(features, dim)
+        # Of the statistics of the first layers, which no training changed; only `steadying` sets it.
+        self.steady: nn.Linear | None = None
 
     def statistics(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """What the encoder says of each clip, before anything of the head: [batch, layers, features].
@@ -86,7 +88,11 @@ class AudioTower(nn.Module):
     def project(self, statistics: Tensor) -> Tensor:
         """Statistics [batch, layers, features] -> unit embedding [batch, dim]."""
         mixed = (statistics * self._mix()[:, None]).sum(dim=1)
-        return F.normalize(self.projection(self.dropout(self.statistics_norm(mixed))), dim=1)
+        embedding = F.normalize(self.projection(self.dropout(self.statistics_norm(mixed))), dim=1)
+        if self.steady is None:
+            return embedding
+        first = statistics.flatten(1)[:, : self.steady.in_features]
+        return F.normalize(embedding + self.steady(first), dim=1)
 
     def forward(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """Unit embedding [batch, dim]."""

@@ -1,8 +1,9 @@
 """The two files of a run that hold weights.
 
 `best.pt` is what is exported: the moving average of the weights at the validation with the best mean tau of valence
-and arousal, with the configuration, that validation and where the run came from. `last.pt` is what a stopped run goes
-on from: weights, their average, the optimiser's state, the step and the best so far.
+and arousal, with the configuration, that validation and where the run came from, and the map that `steadying` adds.
+`last.pt` is what a stopped run goes on from: weights, their average, the optimiser's state, the step and the best so
+far.
 
 Both hold trained weights only; the frozen ones come from the backbones again, and a fingerprint of them makes sure
 that they are the same. Each file is written beside and moved into place: a reader sees the old one or the new one,
@@ -95,7 +96,7 @@ def read(path: Path, kind: str) -> dict[str, Any]:
 def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
     """The towers of a run's folder or its `best.pt`, in evaluation mode, and what was saved beside the weights.
 
-    Beside them are `config` (nested dictionaries), `step`, `validation` and `provenance`.
+    Beside them are `config` (nested dictionaries), `step`, `validation` and `provenance`, as they were saved.
 
     Raises:
         TrainingError: no such checkpoint, or one of another version or with other backbones.
@@ -107,10 +108,20 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
         _ = saved["provenance"], saved["step"], saved["validation"]
         model = towers.build(config.towers)
         same_backbones(path, saved["frozen"], model)
-        put(saved.pop("average"), model)
+        put(saved["average"], model)
+        if steady := saved.get("steady"):
+            model.audio.steady = linear(steady)
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
     return model.eval(), saved
+
+
+def linear(weights: Mapping[str, Tensor]) -> nn.Linear:
+    """The linear map with these weights, frozen."""
+    size, features = weights["weight"].shape
+    made = nn.Linear(features, size)
+    made.load_state_dict(weights)
+    return made.requires_grad_(False)
 
 
 def frozen(model: towers.Towers) -> str:

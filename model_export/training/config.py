@@ -93,6 +93,19 @@ class RewordConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SteadyConfig:
+    """What `steady` adds to a trained audio encoder; training itself does not read it.
+
+    `share` weighs the ridge regression against the trained embedding; `penalty` is the ridge's, for each clip that it
+    is fitted on; a clip's target is the mean of `captions` captions beside it.
+    """
+
+    share: Positive = 0.4
+    penalty: Positive = 4.0
+    captions: AtLeastOne = 16
+
+
+@dataclass(frozen=True, slots=True)
 class OptimisationConfig:
     """How the weights move, how often they are judged, and when to stop.
 
@@ -132,6 +145,7 @@ class Config:
     features: FeatureConfig = field(default_factory=FeatureConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     reword: RewordConfig = field(default_factory=RewordConfig)
+    steady: SteadyConfig = field(default_factory=SteadyConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
 
     @classmethod

@@ -8,10 +8,10 @@ import torch
 
 from encoders.bundle import Bundle
 from encoders.encoder import Encoder
-from model_export import manifest, rewording, towers
+from model_export import data, manifest, rewording, towers
 from model_export.errors import CorpusError, ExportError
 from model_export.export import export
-from model_export.rewording import Heard, learnable, read_out_of, reword
+from model_export.rewording import Heard, read_out_of, reword
 from model_export.training.config import Config
 from model_export.training.texts import embed_texts
 from tests.model_export.training.conftest import changed
@@ -84,10 +84,10 @@ def test_words_can_be_held_near_what_they_were(before: Bundle, recipe: Config, m
 
 def test_the_speakers_kept_for_validation_are_not_learnt_from(material: Path) -> None:
     rows = manifest.read(material / "made.csv")
-    kept = learnable(rows, {"validation_speakers": HELD}, 8)
+    kept = data.learnable(rows, {"validation_speakers": HELD}, 8)
     assert {row.speaker for row in kept} == {"made-3", "made-4", "made-5"}
     with pytest.raises(CorpusError, match="12 of the 24 clips can be learnt from"):
-        learnable(rows, {"validation_speakers": HELD}, 13)
+        data.learnable(rows, {"validation_speakers": HELD}, 13)
 
 
 def test_a_read_out_is_found_exactly_and_one_that_is_not_linear_is_refused() -> None:
