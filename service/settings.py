@@ -129,10 +129,13 @@ class Settings(BaseSettings):
     rate_limit: str | None = Field(
         default=None,
         description="Most requests of one caller (a key, or an address without one) in a time, such as 600/minute, "
-        "10/second or 5000/hour.",
+        "10/second or 5000/hour. Each worker counts for itself.",
     )
     concurrency_limit: int | None = Field(
-        default=None, ge=1, le=100_000, description="Most requests of one caller that are answered at the same time."
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Most requests of one caller that are answered at the same time. Each worker counts for itself.",
     )
     access_log: bool = Field(
         default=False,

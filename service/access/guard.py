@@ -166,6 +166,8 @@ def _address(scope: Scope) -> str:
         address = ipaddress.ip_address(client[0])
     except ValueError:
         return f"address {client[0]}"
+    if isinstance(address, ipaddress.IPv6Address):  # a socket for both kinds gives IPv4 ones as IPv6
+        address = address.ipv4_mapped or address
     if address.version == 4:
         return f"address {address}"
     return f"address {ipaddress.ip_network((address, 64), strict=False)}"

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import httpx
 from service.client import bulk, calls
 from service.client.bulk import Progress
 from service.client.calls import Call, Filter, Metadata
-from service.client.connection import address_of, headers_of, options, request_of
+from service.client.connection import address_of, for_sounds, headers_of, options, request_of
 from service.client.errors import ClientError, ProblemError
 from service.client.listening import EVENTS, Listener
 from service.client.methods import documented
@@ -40,8 +40,9 @@ def _method(make: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]"
 class Client:
     """A client of the service at `address`, such as `http://127.0.0.1:8000`.
 
-    `key` is the API key, where the service asks for one. `timeout` is how many seconds it may say nothing. `http` is a
-    client of httpx's that you made, for proxies or certificates of your own; you close it. Raises `ClientError` for an
+    `key` is the API key, where the service asks for one. `timeout` is how many seconds it may say nothing,
+    and ten times as many after a recording was sent: an hour of sound takes minutes. `http` is a client of httpx's that
+    you made, for proxies, certificates or limits on time of your own; you close it. Raises `ClientError` for an
     address that is none; the methods raise `ProblemError`, `Unreachable` and `AnswerUnreadable`.
 
         with Client("http://127.0.0.1:8000") as library:
@@ -80,6 +81,7 @@ class Client:
         self._retries = retries
         self._headers = headers_of(key)
         self._own = http is None
+        self._sounds_timeout = None if http else for_sounds(timeout)
         self._http = http or httpx.Client(**options(timeout))
 
     def __enter__(self) -> Self:
@@ -100,7 +102,10 @@ class Client:
         return self._send(call, _read_all(call))
 
     def all_clips(self, *, filter: Filter | None = None, page: int = 1000) -> Iterator[Clip]:
-        """Go through all clips that a filter keeps, a page at a time."""
+        """Go through all clips that a filter keeps, a page at a time.
+
+        Clips that are deleted meanwhile move the pages, and some are passed over: to delete, take a list of all first.
+        """
         offset = 0
         while True:
             found = self.clips(offset=offset, limit=page, filter=filter)
@@ -125,7 +130,7 @@ class Client:
         sound: Sound,
         heard: Callable[[HeardSegment], None],
         *,
-        candidates: Sequence[str] = (),
+        candidates: Iterable[str] = (),
         embedding: bool = False,
         peaks: int | None = None,
     ) -> Description:
@@ -156,7 +161,7 @@ class Client:
 
     def add_all(
         self,
-        sounds: Sequence[Sound],
+        sounds: Iterable[Sound],
         metadata: Metadata | Sequence[Metadata | None] | None = None,
         *,
         progress: Callable[[Progress], None] | None = None,
@@ -201,7 +206,7 @@ class Client:
 
     def _send(self, call: Call[Any], take: Callable[[httpx.Response], T]) -> T:
         tries = Tries(self._retries, call.repeat)
-        with request_of(call, self._headers) as request:
+        with request_of(call, self._headers, self._sounds_timeout) as request:
             while True:
                 try:
                     with self._http.stream(call.method, self.address + call.path, **request) as answer:
@@ -209,7 +214,7 @@ class Client:
                             return take(answer)
                         answer.read()
                         pause = tries.refused(answer)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     pause = tries.lost(error, self.address)
                 time.sleep(pause)
 

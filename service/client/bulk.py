@@ -5,13 +5,13 @@ busy, and a request that has to be sent again costs little.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.client.calls import Call, Metadata, add_several
+from service.client.calls import Call, Metadata, add_several, several
 from service.client.errors import ProblemError
 from service.client.results import Added, AddedFiles, Limits, Problem
 from service.client.sounds import Sound, name_of, size_of
@@ -47,11 +47,12 @@ class Progress:
     failed: int
 
 
-def items(sounds: Sequence[Sound], metadata: Metadata | Sequence[Metadata | None] | None, limits: Limits) -> list[Item]:
+def items(given: Iterable[Sound], metadata: Metadata | Sequence[Metadata | None] | None, limits: Limits) -> list[Item]:
     """Pair sounds with their metadata (one for all, or one each), and say what cannot be sent.
 
-    Raises ValueError when there is not one metadata for each.
+    Raises ValueError when there is not one metadata for each, and TypeError for a single path.
     """
+    sounds = several(given, "sounds")
     each = metadata if isinstance(metadata, Sequence) else [metadata] * len(sounds)
     if len(each) != len(sounds):
         raise ValueError(f"{len(each)} metadata for {len(sounds)} recordings. Give one for each, or one for all.")
@@ -84,7 +85,7 @@ def unreadable(sound: Sound, error: OSError) -> Problem:
         "urn:emotionrank:problem:file-unreadable",
         "The file cannot be read",
         0,
-        f"{name_of(sound)} cannot be read: {error.strerror}. Not sent.",
+        f"{name_of(sound)} cannot be read: {error.strerror or error}. Not sent.",
     )
 
 

@@ -5,7 +5,8 @@ it. Filters, shifts, regions and the parts of a query are the JSON of docs/http.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NotRequired, TypedDict, TypeVar
 from urllib.parse import quote
@@ -162,13 +163,13 @@ def similar(
 
 
 def describe(
-    sound: Sound, *, candidates: Sequence[str] = (), embedding: bool = False, peaks: int | None = None
+    sound: Sound, *, candidates: Iterable[str] = (), embedding: bool = False, peaks: int | None = None
 ) -> Call[results.Description]:
     """Say how a recording feels, which is not kept; `candidates` are prompts of yours to score against it.
 
     `embedding` asks for the recording's too, to search with or to compare; `peaks` for its waveform in so many columns.
     """
-    form = _given({"candidates": list(candidates), "embedding": embedding, "peaks": peaks})
+    form = _given({"candidates": several(candidates, "candidates"), "embedding": embedding, "peaks": peaks})
     return Call("POST", "/v1/describe", _DESCRIPTION, form=form, files=("file", [sound]))
 
 
@@ -212,10 +213,10 @@ def waveform(clip_id: str, *, points: int = 400) -> Call[results.Waveform]:
 
 
 def facets(
-    fields: Sequence[str] | None = None, *, filter: Filter | None = None, limit: int = 20
+    fields: Iterable[str] | None = None, *, filter: Filter | None = None, limit: int = 20
 ) -> Call[results.Facets]:
     """Count the clips that a filter keeps by the values of each field."""
-    params = {"field": None if fields is None else list(fields), "filter": _text(filter), "limit": limit}
+    params = {"field": None if fields is None else several(fields, "fields"), "filter": _text(filter), "limit": limit}
     return Call("GET", "/v1/facets", _FACETS, params=_given(params))
 
 
@@ -224,14 +225,14 @@ def plane_map(*, filter: Filter | None = None) -> Call[bytes]:
     return Call("GET", "/v1/map", lambda answer: answer.content, params=_given({"filter": _text(filter)}))
 
 
-def embed_text(prompts: Sequence[str]) -> Call[results.TextEmbeddings]:
+def embed_text(prompts: Iterable[str]) -> Call[results.TextEmbeddings]:
     """Turn prompts into unit vectors of the space that audio lives in too."""
-    return Call("POST", "/v1/embed/text", _TEXTS, json={"prompts": list(prompts)})
+    return Call("POST", "/v1/embed/text", _TEXTS, json={"prompts": several(prompts, "prompts")})
 
 
-def embed_audio(sounds: Sequence[Sound]) -> Call[results.AudioEmbeddings]:
+def embed_audio(sounds: Iterable[Sound]) -> Call[results.AudioEmbeddings]:
     """Turn recordings into unit vectors; nothing is kept."""
-    return Call("POST", "/v1/embed/audio", _SOUNDS, files=("files", sounds))
+    return Call("POST", "/v1/embed/audio", _SOUNDS, files=("files", several(sounds, "sounds")))
 
 
 def info() -> Call[results.Info]:
@@ -247,6 +248,13 @@ def health() -> Call[results.Health]:
 def ready() -> Call[results.Ready]:
     """Tell that it can search, or raise the `ProblemError` that says why not. Not tried again."""
     return Call("GET", "/readyz", _READY, "never")
+
+
+def several(given: Iterable[T], what: str) -> list[T]:
+    """Make a list of what a caller gave; raises TypeError for a text, path or file where several of them belong."""
+    if isinstance(given, str | bytes | os.PathLike) or hasattr(given, "read"):
+        raise TypeError(f"{what} can be several: give a list, also of one.")
+    return list(given)
 
 
 def _search_options(k: int, offset: int, min_score: float | None, distinct: bool) -> dict[str, Any]:

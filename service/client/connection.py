@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -16,14 +16,29 @@ T = TypeVar("T")
 # Shorter than a server's, so that a connection is not used at the moment in which the other side closes it.
 _KEEP_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 5.0
+# A recording is answered when all of it has been heard: an hour takes minutes, and may wait behind others before.
+_FOR_SOUNDS: Final = 10
 
 
 def address_of(url: str) -> str:
     """Check a service's address, and return it without a last slash; raises `ClientError`."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = _is_usable(parts)
+    except ValueError:  # a port that is none, half an IPv6 address
+        usable = False
+    if not usable:
         raise ClientError(f"{url!r} is no address of a service. One looks like http://127.0.0.1:8000")
+    if "@" in parts.netloc:  # it would stand in messages, and take the place of the key
+        raise ClientError(
+            "the address holds a user's name. Give it by a client of httpx's own: http=httpx.Client(auth=...)"
+        )
     return url.rstrip("/")
+
+
+def _is_usable(parts: SplitResult) -> bool:
+    rest = parts.query or parts.fragment or any(letter.isspace() for letter in parts.netloc)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and not rest
 
 
 def headers_of(key: str | None) -> dict[str, str]:
@@ -43,9 +58,19 @@ def options(timeout: float | None) -> dict[str, Any]:
     }
 
 
+def for_sounds(timeout: float | None) -> httpx.Timeout:
+    """Return the limits on time of calls that send recordings, where others have `timeout` seconds."""
+    return httpx.Timeout(timeout, connect=_CONNECT_SECONDS, read=None if timeout is None else _FOR_SOUNDS * timeout)
+
+
 @contextmanager
-def request_of(call: Call[T], headers: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-    """Open the files of a call, and give the request for httpx; it may be sent several times. Raises as `opened`."""
+def request_of(
+    call: Call[T], headers: Mapping[str, str], sounds_timeout: httpx.Timeout | None
+) -> Iterator[Mapping[str, Any]]:
+    """Open the files of a call, and give the request for httpx; it may be sent several times. Raises as `opened`.
+
+    `sounds_timeout` holds for a call with files, where it is given; else httpx's client says how long to wait.
+    """
     field, sounds = call.files or ("", ())
     with opened(field, sounds) as files:
         yield {
@@ -54,4 +79,5 @@ def request_of(call: Call[T], headers: Mapping[str, str]) -> Iterator[Mapping[st
             "json": call.json,
             "data": call.form,
             "files": files or None,
+            "timeout": sounds_timeout if files and sounds_timeout else httpx.USE_CLIENT_DEFAULT,
         }

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ import httpx
 from service.client import bulk, calls
 from service.client.bulk import Progress
 from service.client.calls import Call, Filter, Metadata
-from service.client.connection import address_of, headers_of, options, request_of
+from service.client.connection import address_of, for_sounds, headers_of, options, request_of
 from service.client.errors import ClientError, ProblemError
 from service.client.listening import EVENTS, Listener
 from service.client.methods import documented
@@ -75,6 +75,7 @@ class AsyncClient:
         self._retries = retries
         self._headers = headers_of(key)
         self._own = http is None
+        self._sounds_timeout = None if http else for_sounds(timeout)
         self._http = http or httpx.AsyncClient(**options(timeout))
 
     async def __aenter__(self) -> Self:
@@ -95,7 +96,7 @@ class AsyncClient:
         return await self._send(call, _read_all(call))
 
     async def all_clips(self, *, filter: Filter | None = None, page: int = 1000) -> AsyncIterator[Clip]:
-        """Go through all clips that a filter keeps, a page at a time."""
+        """Go through all clips that a filter keeps, as `Client.all_clips` does."""
         offset = 0
         while True:
             found = await self.clips(offset=offset, limit=page, filter=filter)
@@ -121,7 +122,7 @@ class AsyncClient:
         sound: Sound,
         heard: Callable[[HeardSegment], None],
         *,
-        candidates: Sequence[str] = (),
+        candidates: Iterable[str] = (),
         embedding: bool = False,
         peaks: int | None = None,
     ) -> Description:
@@ -152,7 +153,7 @@ class AsyncClient:
 
     async def add_all(
         self,
-        sounds: Sequence[Sound],
+        sounds: Iterable[Sound],
         metadata: Metadata | Sequence[Metadata | None] | None = None,
         *,
         progress: Callable[[Progress], None] | None = None,
@@ -195,7 +196,7 @@ class AsyncClient:
 
     async def _send(self, call: Call[Any], take: Callable[[httpx.Response], Awaitable[T]]) -> T:
         tries = Tries(self._retries, call.repeat)
-        with request_of(call, self._headers) as request:
+        with request_of(call, self._headers, self._sounds_timeout) as request:
             while True:
                 try:
                     async with self._http.stream(call.method, self.address + call.path, **request) as answer:
@@ -203,7 +204,7 @@ class AsyncClient:
                             return await take(answer)
                         await answer.aread()
                         pause = tries.refused(answer)
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     pause = tries.lost(error, self.address)
                 await asyncio.sleep(pause)
 

@@ -6,6 +6,8 @@
 - The connection could not be made: nothing was sent.
 - The connection broke on the way: only calls that may be done twice. All but `delete` may: searches change nothing, and
   a clip that is added twice is one clip. An answer that takes too long is never asked for again.
+
+An answer that came and cannot be decoded is raised at once.
 """
 
 import random
@@ -17,7 +19,7 @@ from typing import Final, Literal
 
 import httpx
 
-from service.client.errors import Unreachable, refusal
+from service.client.errors import AnswerUnreadable, Unreachable, refusal
 
 Repeat = Literal["never", "refused", "lost"]
 
@@ -60,8 +62,13 @@ class Tries:
             raise refusal(answer)
         return self._pause(asked)
 
-    def lost(self, error: httpx.TransportError, address: str) -> float:
-        """Return the pause before the next try; raises `Unreachable` when there is none."""
+    def lost(self, error: httpx.RequestError, address: str) -> float:
+        """Return the pause before the next try; raises `Unreachable` when there is none.
+
+        Raises AnswerUnreadable for an answer that came and cannot be decoded.
+        """
+        if not isinstance(error, httpx.TransportError):
+            raise AnswerUnreadable(f"{address} answered, but not so that it can be read: {error}") from error
         sent = not isinstance(error, _NEVER_SENT)
         slow = isinstance(error, httpx.TimeoutException) and sent
         allowed = self._repeat == "lost" or (self._repeat == "refused" and not sent)
@@ -69,7 +76,8 @@ class Tries:
             why = str(error) or type(error).__name__
             tries = f", {self._done + 1} times" if self._done else ""
             unknown = " Whether the request was carried out is not known." if sent and self._repeat != "lost" else ""
-            raise Unreachable(f"no answer from {address}{tries}: {why}.{unknown}") from error
+            longer = " It may still be at work; the client's `timeout` says how long to wait." if slow else ""
+            raise Unreachable(f"no answer from {address}{tries}: {why}.{unknown}{longer}") from error
         return self._pause(0.0)
 
     def _pause(self, asked: float) -> float:
@@ -86,7 +94,7 @@ def _asked(header: str | None) -> float:
         return float(header)
     try:
         until = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -121,7 +121,7 @@ class Readings:
         read = {sample.name: sample.value for metric in self._process.collect() for sample in metric.samples}
         self._memory.set(read.get("process_resident_memory_bytes", 0))
         self._files.set(read.get("process_open_fds", 0))
-        spent = read.get("process_cpu_seconds_total", 0.0)
+        spent = read.get("process_cpu_seconds_total", self._cpu_spent)  # /proc cannot be read without a free descriptor
         self._cpu.inc(spent - self._cpu_spent)
         self._cpu_spent = spent
 

@@ -287,3 +287,10 @@ def test_settings_that_cannot_be_used_are_named() -> None:
         with pytest.raises(SettingsInvalid, match=named):
             load_settings(**flags)
     assert access.guard(load_settings(cors="*", keys=LINES)).keyring is not None
+
+
+def test_callers_over_ipv4_are_told_apart_where_ipv6_is_listened_on() -> None:
+    """A socket for both gives the address of a caller over IPv4 as one of IPv6, all of them in one network."""
+    named = [access._address({"client": (host, 1)}) for host in ("::ffff:192.0.2.1", "::ffff:192.0.2.2", "192.0.2.1")]
+    assert named == ["address 192.0.2.1", "address 192.0.2.2", "address 192.0.2.1"]
+    assert access._address({"client": ("2001:db8::1", 1)}) == access._address({"client": ("2001:db8::2", 1)})

@@ -1,5 +1,6 @@
 """Clients of real services, and of a server that answers what a test says."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,27 @@ def connect(serve_own: Callable[..., httpx.Client]) -> Iterator[Callable[..., Cl
     """Serve an empty library of the test's own, settings as keyword arguments, and give a client of it."""
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(Client(str(serve_own(**settings).base_url)))
+
+
+class Growing(io.BytesIO):
+    """A recording that somebody still writes to: whenever it is read, it has become longer."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on."""
+        here = self.tell()
+        self.seek(0, io.SEEK_END)
+        self.write(b"more")
+        self.seek(here)
+        return super().read(size)
+
+
+class Shrinking(io.BytesIO):
+    """A recording whose end is cut off as soon as it is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on."""
+        self.truncate(self.tell() + 10 if self.tell() == 0 else None)
+        return super().read(size)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Adding many recordings: each has its own result, in order; what went wrong with one is no matter to the others."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from service.client import AsyncClient, Client, ProblemError, Progress, Unreachable, bulk
 from service.client.calls import Call
 from service.client.results import Added
-from tests.service.client.conftest import AT_ONCE, Answer, scripted
+from tests.service.client.conftest import AT_ONCE, Answer, Shrinking, scripted
 
 Speech = Callable[..., bytes]
 
@@ -99,6 +100,22 @@ def test_a_file_that_goes_away_while_it_runs_fails_alone(connect: Callable[..., 
     assert [result.status for result in results] == [*EXPECTED[:-1], "failed"]
     assert results[-1].problem is not None
     assert results[-1].problem.code == "file-unreadable"
+
+
+def test_a_file_that_becomes_shorter_fails_alone(connect: Callable[..., Client], speech: Speech) -> None:
+    results = list(connect().add_all([speech(seed=1), Shrinking(speech(seed=2)), speech(seed=3)]))
+    assert [result.status for result in results] == ["added", "failed", "added"]
+
+
+def test_any_collection_will_do_and_what_is_no_file_is_said(
+    connect: Callable[..., Client], folder: list[Path], tmp_path: Path
+) -> None:
+    client = connect()
+    assert len(list(client.add_all(tmp_path.glob("1*.wav")))) == 10
+    with os.fdopen(os.pipe()[0], "rb") as pipe:
+        (result,) = client.add_all([pipe])
+    assert result.problem is not None
+    assert "None" not in result.problem.detail
 
 
 def test_those_who_are_told_to_come_back_do(connect: Callable[..., Client], folder: list[Path]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import io
 import json
 import os
 import re
@@ -181,19 +182,49 @@ def test_the_key_goes_with_every_request_and_into_no_message() -> None:
         assert not odd or odd not in str(wrong.value)
 
 
-@pytest.mark.parametrize("address", ["", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "/v1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "/v1", "http://127.0.0.1:x", "http://127.0.0.1:99999",
+        "http://127.0.0.1:0", "http://[::1", "http://127.0.0.1/?k=5", "http://127.0.0.1/#v1", "http://two words",
+    ],
+)  # fmt: skip
 def test_an_address_that_is_none_is_said(address: str) -> None:
     with pytest.raises(ClientError, match="no address"):
         Client(address)
 
 
+def test_an_address_with_a_password_is_not_repeated() -> None:
+    with pytest.raises(ClientError, match="auth=") as wrong:
+        Client("http://alice:sesame@127.0.0.1")
+    assert "sesame" not in str(wrong.value)
+
+
+def test_one_where_several_belong_is_not_taken_for_its_letters(library: Client) -> None:
+    calls: list[Callable[[Client], object]] = [
+        lambda client: client.embed_text("calm"),
+        lambda client: client.embed_audio("voice.wav"),
+        lambda client: client.describe(b"sound", candidates="calm"),
+        lambda client: client.facets("speaker"),
+        lambda client: list(client.add_all("voice.wav")),
+        lambda client: list(client.add_all(io.BytesIO(b"sound"))),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="give a list"):
+            call(library)
+
+
 def test_an_answer_of_something_else_is_said() -> None:
     page = Answer(200, b"<html>hello</html>", {"Content-Type": "text/html"})
     moved = Answer(307, b"", {"Location": "https://elsewhere.example/"})
-    with scripted(page, Answer(200, b'{"hits": [{"rank": "x"}]}'), moved) as server, Client(server.address) as client:
+    packed = Answer(200, b"no gzip", {"Content-Encoding": "gzip"})
+    answers = (page, Answer(200, b'{"hits": [{"rank": "x"}]}'), packed, moved)
+    with scripted(*answers) as server, Client(server.address) as client:
         with pytest.raises(AnswerUnreadable, match="not as this client's EmotionRank does"):
             client.search("calm")
         with pytest.raises(AnswerUnreadable, match="hits/0/rank"):
+            client.search("calm")
+        with pytest.raises(AnswerUnreadable, match="not so that it can be read"):
             client.search("calm")
         with pytest.raises(ProblemError, match=r"answered 307 .*elsewhere"):
             client.search("calm")

@@ -14,7 +14,7 @@ import pytest
 
 from service.client import AsyncClient, Client, ProblemError, Retries, Unreachable
 from service.client.retries import Tries
-from tests.service.client.conftest import AT_ONCE, Answer, scripted
+from tests.service.client.conftest import AT_ONCE, Answer, Growing, Shrinking, scripted
 
 FULL = Answer(429, b'{"type": "urn:emotionrank:problem:overloaded", "title": "t", "status": 429, "detail": "full"}',
               {"Content-Type": "application/problem+json"})  # fmt: skip
@@ -68,6 +68,36 @@ def test_an_upload_is_sent_again_whole(tmp_path: Path) -> None:
         assert b'filename="voice.wav"' in server.bodies[0]
 
 
+def test_a_file_that_grows_is_sent_as_it_was() -> None:
+    with scripted(FULL, ADDED, FULL, ADDED) as server:
+        assert [outcome.status for outcome in both(server.address, lambda client: client.add(Growing(b"sound")))] == [
+            "exists"
+        ] * 2
+    assert [body.count(b"sound\r\n") + body.count(b"more\r\n") for body in server.bodies] == [1] * 4
+
+
+def test_a_file_that_becomes_shorter_is_said_to() -> None:
+    with scripted(ADDED) as server:
+        outcomes = both(server.address, lambda client: client.add(Shrinking(b"sound" * 10)))
+    assert [str(error) for error in outcomes] == ["[Errno 5] it became shorter while it was sent"] * 2
+
+
+def test_recordings_have_more_time_to_be_answered_than_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    def answer(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        waits.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, content=ADDED.body if request.url.path == "/v1/clips" else FOUND.body)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    with httpx.Client(timeout=3) as mine:
+        for client in (Client("http://x", timeout=2), Client("http://x", timeout=None), Client("http://x", http=mine)):
+            client.search("calm")
+            client.add(b"sound")
+            client.close()
+    assert waits == [2, 20, None, None, 3, 3]
+
+
 def test_it_gives_up_after_so_many_tries_with_what_was_said_last() -> None:
     with scripted(FULL) as server:
         outcomes = both(server.address, lambda client: client.info(), Retries(most=2, first=0.001))
@@ -118,7 +148,7 @@ def test_a_pause_may_be_asked_for_as_a_date() -> None:
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=5), usegmt=True)
     assert 3.5 <= _pause({"Retry-After": then}, Retries(first=0.001)) <= 5.1
     past = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
-    for nonsense in (past, "soon", "", "-1", "1.5"):
+    for nonsense in (past, "soon", "", "-1", "1.5", "Mon, 01 Jan 2024 00:00:00 +9999999999999"):
         assert _pause({"Retry-After": nonsense}, Retries(first=0.1)) <= 0.1
 
 
@@ -142,7 +172,10 @@ def test_pauses_grow_up_to_the_longest() -> None:
 def test_an_answer_that_takes_too_long_is_not_asked_for_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with Client(address, timeout=0.2, retries=AT_ONCE) as client, pytest.raises(Unreachable, match="timed out"):
+        with (
+            Client(address, timeout=0.2, retries=AT_ONCE) as client,
+            pytest.raises(Unreachable, match=r"timed out\. .*`timeout`"),
+        ):
             client.search("calm")
         silent.settimeout(0.2)
         silent.accept()[0].close()

@@ -171,6 +171,18 @@ def test_a_library_that_hangs_or_fails_does_not_take_the_metrics_with_it(
         assert value(scrape(client), "workers") == 1
 
 
+def test_a_moment_without_a_free_descriptor_does_not_end_the_metrics(
+    open_own: OpenEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_own()
+    with running(create_app(engine.settings, engine=engine)) as client:
+        spent = value(scrape(client), "cpu_seconds_total")
+        monkeypatch.setattr(engine.readings._process, "collect", list)  # what it gives where /proc cannot be read
+        assert value(scrape(client), "cpu_seconds_total") == spent > 0
+        monkeypatch.undo()
+        assert value(scrape(client), "cpu_seconds_total") > spent
+
+
 def test_what_the_code_records_is_there(open_own: OpenEngine) -> None:
     engine = open_own()
     metrics = engine.metrics
