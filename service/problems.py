@@ -28,6 +28,8 @@ log = logging.getLogger("emotionrank.service")
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:emotionrank:problem:"
+# Answers that say when to come back: in a second, unless whoever refused knows better.
+_COME_BACK: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class Kind(NamedTuple):
@@ -193,6 +195,8 @@ def respond(
     if request_id := requestid.current():
         found = found.model_copy(update={"request_id": request_id})
         sent[requestid.HEADER] = request_id
+    if found.status in _COME_BACK:
+        sent.setdefault("Retry-After", "1")
     content = found.model_dump(mode="json", exclude_none=True) | dict(extra or {})
     return JSONResponse(content, status_code=found.status, headers=sent, media_type=MEDIA_TYPE)
 
@@ -219,12 +223,7 @@ def install(app: FastAPI) -> None:
     async def on_known(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, EmotionRankError)
         found = from_error(error, instance=request.url.path)
-        headers = None
-        if isinstance(error, Overloaded):
-            headers = {"Retry-After": str(error.retry_after)}
-        elif found.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers = {"Retry-After": "1"}
-        return respond(found, headers)
+        return respond(found, {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None)
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -21,6 +21,8 @@ FILES: Final = 8
 BYTES: Final = 8 * 1024 * 1024
 # What a form adds to a file: boundary, header, a name of 255 characters.
 _OVERHEAD: Final = 4096
+# Too busy, takes no uploads, away, no room: what the next recording would meet as well.
+_ENDS_ALL: Final = frozenset({429, 501, 503, 507})
 
 _RESULTS: Final[TypeAdapter[AddedFiles]] = TypeAdapter(AddedFiles)
 
@@ -124,7 +126,12 @@ def call(batch: Sequence[Item]) -> Call[AddedFiles]:
 
 
 def outcome(error: ProblemError) -> tuple[Added, ...]:
-    """Return what became of each file of a request none of whose files could be used; raises any other refusal."""
+    """Return what became of each file of a request none of whose files could be used; raises any other refusal.
+
+    Raised is also what is not the files' fault.
+    """
+    if error.status in _ENDS_ALL:
+        raise error
     try:
         return _RESULTS.validate_json(error.body).results
     except ValidationError:

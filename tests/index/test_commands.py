@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ import emotionrank
 from encoders.affect import Affect
 from encoders.encoder import Encoder
 from encoders.windows import FORMER, SEGMENTATION
+from index import build
 from index.commands import shared
+from index.encode import encode_clip
 from index.local.library import LocalStore
 from index.prompts import PromptBank
 from index.query import AffectPart, AudioPart, ClipPart, Part, Query, Shift, TextPart, search
@@ -100,6 +103,24 @@ def test_a_failed_recording_is_named_on_stderr_with_exit_code_1(run: Any, sound:
     assert sorted(line[:8] for line in ran.errors.splitlines()) == ["failed: ", "failed: "]
     assert "empty.wav" in ran.errors
     assert "gone.wav" in ran.errors
+
+
+def test_a_build_whose_library_is_deleted_meanwhile_says_so_and_makes_nothing(
+    run: Any, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "library"
+    assert run("index", "build", sound / NAMES[0], "-l", library).code == 0
+
+    def encode(*given: Any, **named: Any) -> Any:
+        shutil.rmtree(library, ignore_errors=True)
+        return encode_clip(*given, **named)
+
+    monkeypatch.setattr(build, "encode_clip", encode)
+    ran = run("index", "build", sound, "-l", library)
+    assert ran.code == 2
+    assert re.search(r"^error: .*library\.db was deleted while it was in use: .*Put it back", ran.errors, re.MULTILINE)
+    assert "Traceback" not in ran.errors
+    assert not library.exists()
 
 
 def test_search_prints_a_table_or_json(run: Any, library: Path) -> None:

@@ -131,7 +131,9 @@ def test_a_library_that_is_taken_away_under_the_service_loses_no_acknowledged_cl
         shutil.copytree(aside, library)
     kept = sorted(tmp_path.rglob("*"))
     # A form of files is answered file by file; the error of one stands for the request.
-    problem_of(add(2), 503, "library-away")
+    away = add(2)
+    problem_of(away, 503, "library-away")
+    assert away.headers["retry-after"] == "1"
     problem_of(own.post("/v1/search", json={"query": "calm"}), 503, "library-away")
     problem_of(own.get("/v1/clips"), 503, "library-away")
     assert sorted(tmp_path.rglob("*")) == kept

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from encoders.encoder import Encoder
 from encoders.errors import EmotionRankError, InputError
 from index.open import open_store
 from service import commands
+from tests.service.conftest import problem_of
 from tests.sounds import media, voice
 
 SERVE = [sys.executable, "-m", "emotionrank", "serve"]
@@ -69,6 +71,25 @@ def test_a_taken_port_is_one_clear_line_and_makes_nothing(tmp_path: Path) -> Non
     assert done.stderr.startswith(f"error: Port {port}")
     assert done.stdout == ""
     assert not (tmp_path / "library").exists()
+
+
+def test_a_library_that_is_deleted_under_it_is_said_and_not_made_anew(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    with served("--library", str(library)) as (child, url), httpx.Client(base_url=url, timeout=60) as client:
+        file = {"files": ("voice.wav", media(voice(1)))}
+        assert client.post("/v1/clips", files=file).status_code == 201
+        shutil.rmtree(library)
+        problem_of(client.post("/v1/search", json={"query": "calm"}), 503, "library-away")
+        problem_of(client.post("/v1/clips", files=file), 503, "library-away")
+        while client.get("/readyz").status_code == 200:  # it looks every two seconds
+            time.sleep(0.1)
+        assert "library-away" in problem_of(client.get("/readyz"), 503, "not-ready")["detail"]
+        assert client.get("/healthz").status_code == 200
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(60) == 0
+        assert child.stderr is not None
+        assert "Traceback" not in child.stderr.read()
+    assert not library.exists()
 
 
 def refused(*arguments: str) -> EmotionRankError:

@@ -1,6 +1,7 @@
 """Adding many recordings: each has its own result, in order; what went wrong with one is no matter to the others."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -126,8 +127,10 @@ def test_those_who_are_told_to_come_back_do(connect: Callable[..., Client], fold
 
 def test_what_ends_everything_is_raised(library: Client, folder: list[Path]) -> None:
     info = Answer(body=library.send(Call("GET", "/v1/info", lambda answer: answer.content)))
-    full = b'{"type": "urn:emotionrank:problem:library-full", "title": "t", "status": 507, "detail": "full"}'
-    refused = Answer(507, full, {"Content-Type": "application/problem+json"})
+    full = {"type": "urn:emotionrank:problem:library-full", "title": "t", "status": 507, "detail": "full"}
+    results = [{"name": "a", "status": "failed", "problem": full}]  # as the service says it of each file
+    body = json.dumps({**full, "results": results}).encode()
+    refused = Answer(507, body, {"Content-Type": "application/problem+json"})
     for answer, error in ((refused, ProblemError), (Answer(breaks=True), Unreachable)):
         with scripted(info, answer) as server, Client(server.address, retries=AT_ONCE) as client:
             bulk_of = client.add_all(folder)
