@@ -7,13 +7,14 @@ elsewhere (`Decoded`). What kind of file it is, its bytes say, never its name.
 Channels are mixed by their plain mean. A film mix would weigh the loudspeaker positions, but recordings of
 speech are microphones: positions are unknown or meaningless, any channel may hold the only voice, and the
 mean treats them alike and cannot clip. Resampling is libswresample's with a longer filter (flat to 7 kHz,
-aliases from 8.5 kHz up below -90 dB, no delay).
+aliases from 8.5 kHz up below -90 dB, no delay). What is mono and 16 kHz is only scaled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import av.error
@@ -33,6 +34,16 @@ DEFAULT_MAX_DURATION: Final = 4 * 3600.0
 _SILENCE: Final = 1e-3  # -60 dBFS
 _LOUDEST: Final = 1e6  # float files may go beyond 1, and some hold 16-bit numbers
 _FRAME: Final = SAMPLE_RATE // 40  # 25 ms
+_PART: Final = 20  # frames
+# The sample formats that become float32 by scaling alone: NumPy's name of them, and what 1.0 is in it.
+_FULL_SCALE: Final[Mapping[str, tuple[str, float]]] = {
+    name + layout: kind
+    for name, kind in {"s16": ("int16", 2.0**15), "s32": ("int32", 2.0**31), "flt": ("float32", 1.0)}.items()
+    for layout in ("", "p")
+}
+
+# The format of a frame's samples, its layout, rate and number of channels.
+_Kind = tuple[str, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,36 +123,66 @@ def check_heard(label: str, duration: float, *, silent: bool) -> None:
 def is_silent(samples: Samples) -> bool:
     """Tell whether no 25 ms of the sound (its mean level taken off) are louder than -60 dB of full scale."""
     whole = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME)
-    levels = [whole.std(axis=1).max(initial=0.0), samples[-_FRAME:].std() if samples.size else 0.0]
-    return bool(max(levels) < _SILENCE)
+    ends = samples[-_FRAME:]
+    # A part at a time: most sounds are heard in their first one.
+    parts = (whole[start : start + _PART].std(axis=1).max() for start in range(0, len(whole), _PART))
+    return all(level < _SILENCE for level in parts) and not (ends.size and ends.std() >= _SILENCE)
 
 
 def _mixed(decoded: Iterator[av.AudioFrame], label: str) -> Iterator[Samples]:
-    """Mix down and resample; a change of rate, layout or format on the way starts a new graph."""
-    graph: Graph | None = None
-    kind: tuple[str, str, int] | None = None
-    pushed = 0  # samples that wait in the graph: asking it for a piece before there is one costs an exception a frame
+    """Mix down and resample; a change of rate, layout or format on the way begins anew."""
+    kind: _Kind | None = None
     try:
-        for frame in decoded:
-            new = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if graph is None or new != kind:
-                if graph is not None:
-                    graph.push(None)
-                    yield from _pulled(graph)
-                graph, kind, pushed = _graph(*new, frame.layout.nb_channels), new, 0
-            frame.pts = None  # only the order counts, and stamps may lie
-            graph.push(frame)
-            pushed += frame.samples
-            if pushed >= frame.sample_rate:
-                yield from _pulled(graph)
-                pushed = 0
-        if graph is not None:
-            graph.push(None)
-            yield from _pulled(graph)
+        for kind, frames_of_kind in groupby(decoded, _kind):
+            sample_format, _, rate, channels = kind
+            if rate == SAMPLE_RATE and channels == 1 and sample_format in _FULL_SCALE:
+                yield from _scaled(frames_of_kind, sample_format)
+            else:
+                yield from _resampled(frames_of_kind, kind)
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
         raise AudioUnreadable(f"{label} cannot be resampled ({kind}): {error.strerror}.") from None
+
+
+def _kind(frame: av.AudioFrame) -> _Kind:
+    layout = frame.layout
+    return frame.format.name, layout.name, frame.sample_rate, layout.nb_channels
+
+
+def _scaled(decoded: Iterator[av.AudioFrame], sample_format: str) -> Iterator[Samples]:
+    """Take mono sound at 16 kHz as it is: the graph gives the very same samples, for more time."""
+    dtype, full_scale = _FULL_SCALE[sample_format]
+    held: list[npt.NDArray[Any]] = []
+    count = 0
+
+    def pieces() -> Iterator[Samples]:
+        sound = np.multiply(np.concatenate(held), np.float32(1 / full_scale), dtype=np.float32)
+        for start in range(0, sound.size, SAMPLE_RATE):  # a frame may be longer than a second
+            yield sound[start : start + SAMPLE_RATE]
+
+    for frame in decoded:
+        if held and count + frame.samples > SAMPLE_RATE:
+            yield from pieces()
+            held, count = [], 0
+        held.append(np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples))
+        count += frame.samples
+    if held:
+        yield from pieces()
+
+
+def _resampled(decoded: Iterator[av.AudioFrame], kind: _Kind) -> Iterator[Samples]:
+    graph = _graph(*kind)
+    waiting = 0  # samples in the graph: asking it for a piece before there is one costs an exception a frame
+    for frame in decoded:
+        frame.pts = None  # only the order counts, and stamps may lie
+        graph.push(frame)
+        waiting += frame.samples
+        if waiting >= frame.sample_rate:
+            yield from _pulled(graph)
+            waiting = 0
+    graph.push(None)
+    yield from _pulled(graph)
 
 
 def _graph(sample_format: str, layout: str, rate: int, channels: int) -> Graph:

@@ -241,6 +241,7 @@ def _decoded(
     seconds = 0.0
     packets = bad = 0
     broken: str | None = None
+    decoder = track.codec_context.name
     demuxed = container.demux(track)
     while True:
         try:
@@ -263,7 +264,7 @@ def _decoded(
             bad += 1
             continue
         for frame in decoded:
-            _check_frame(frame, track.codec_context.name, label)
+            _check_frame(frame, decoder, label)
             seconds += frame.samples / frame.sample_rate
             yield frame
     if promised is not None and promised - seconds > 0.25 + 0.01 * promised:

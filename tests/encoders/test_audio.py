@@ -96,6 +96,23 @@ def test_channels_are_mixed_by_their_mean() -> None:
     assert np.allclose(decode(wav), (one + other) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [
+        ("pcm_s16le", "wav"),
+        ("pcm_s32le", "wav"),
+        ("pcm_f32le", "wav"),
+        ("flac", "flac"),
+        ("alac", "mov"),
+        ("wavpack", "mkv"),
+    ],
+)
+def test_sound_that_needs_no_mixing_is_what_mixing_would_give(codec: str, container: str) -> None:
+    sound = np.concatenate([SPEECH, np.array([1, -1, 0.99999, 1e-9], np.float32), voice(3.7, level=0.3)])
+    mixed = decode(media(sound, container, codec, channels=2))  # the mean of the same in both
+    assert np.array_equal(decode(media(sound, container, codec)), mixed)
+
+
 def test_the_place_of_a_loudspeaker_does_not_change_its_weight() -> None:
     loud = 0.5 * voice(1) / np.abs(voice(1)).max()
     silent = np.zeros_like(loud)
@@ -169,6 +186,8 @@ def test_several_threads_may_decode_at_once() -> None:
         (voice(1, level=3e-4), True),
         (voice(1, level=3e-3), False),
         (np.concatenate([np.zeros(16_000), voice(0.1)]), False),
+        (np.concatenate([voice(0.1), np.zeros(16_000)]), False),
+        (np.concatenate([np.zeros(16_000), voice(0.1), np.zeros(16_000)]), False),
         (np.zeros(0), True),
         (voice(0.01), False),
     ],
