@@ -1,6 +1,6 @@
 """The FastAPI application."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -18,6 +18,7 @@ from service.engine import Engine, open_engine
 from service.observing import requestid, requestlog, tracing
 from service.observing.middleware import Observe
 from service.observing.requestlog import RequestLog
+from service.refusing import Refuse
 from service.routes import clips, describe, embed, facets, metrics, page, plane, search, system, waveform
 from service.serving.watch import watched
 from service.settings import Settings
@@ -47,11 +48,12 @@ _CORS: Final[Mapping[str, Any]] = {
 }
 
 
-def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
+def create_app(settings: Settings, *, engine: Engine | None = None, warm: Callable[[], None] = lambda: None) -> FastAPI:
     """Make the application.
 
     With an open `engine` (whose caller closes it) it serves that; without, its lifespan opens one from the
-    settings and closes it, and raises what `open_engine` raises. Raises `SettingsInvalid` for keys and limits that
+    settings and closes it, and raises what `open_engine` raises. `warm` is called before the first request is taken,
+    once everything has been loaded and used. Raises `SettingsInvalid` for keys and limits that
     cannot be used, and where a service without keys would be open to others (`service.access.guard`).
     """
     guard = access.guard(settings)
@@ -80,6 +82,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
             app.state.watch = watch = await stack.enter_async_context(watched(opened))
             opened.readings.watch(watch.wrong)
             await stack.enter_async_context(opened.readings.published())
+            warm()
             yield
 
     app = _Application(
@@ -94,6 +97,7 @@ def create_app(settings: Settings, *, engine: Engine | None = None) -> FastAPI:
     )
     problems.install(app)
     # The last one added is the outermost.
+    app.add_middleware(Refuse, routers=resources)
     app.add_middleware(access.Access, guard=guard, rules=Rules.of(resources, [app.openapi_url or ""]))
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'",
 }
+_SECURITY: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class Edge:
@@ -83,8 +84,8 @@ class _Response:
         if self._replaced:
             return
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=list(message["headers"]))
-            status = message["status"]
+            status, raw = message["status"], message["headers"]
+            headers = Headers(raw=raw)
             if status >= 400 and not headers.get("content-type", "").startswith(problems.MEDIA_TYPE):
                 self._replaced = True
                 kept = {name: value for name, value in headers.items() if name.startswith(_KEPT)}
@@ -93,10 +94,9 @@ class _Response:
                 )
                 await self.replace(found, kept)
                 return
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
-            headers["Server-Timing"] = self._spent.header()
-            message = {**message, "headers": headers.raw}
+            there = {name for name, _ in raw}
+            ours = [*_SECURITY, (b"server-timing", self._spent.header().encode())]
+            message = {**message, "headers": [*raw, *(header for header in ours if header[0] not in there)]}
             self.started = True
         elif self.method == "HEAD":
             if message.get("more_body"):

@@ -1,14 +1,14 @@
 """What every request passes before its route sees it.
 
-`GuardedRoute` is the class of all routes. In this order:
+`GuardedRoute` is the class of all routes. What nobody could work on has been refused before (`service.refusing`). In
+this order:
 
 1. A body of another content type than the route reads is refused, and one that is compressed as a whole (415).
 2. A query parameter that the route does not know is refused (422): a typing error must not be ignored.
-3. A body that nobody could work on is refused before it is read (429).
-4. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
+3. The body is counted while it streams in and refused as soon as it is too large (413), whether its length was
    declared or it comes in chunks; one that only trickles in is ended (408). JSON may hold MAX_JSON_BYTES; a form what
    the settings allow.
-5. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
+4. JSON is read strictly (`service.strictjson`); a form into temporary files that have no name and vanish
    with the request. A form field that the route does not know is refused (422).
 """
 
@@ -60,22 +60,20 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            media_type = self._media_type()
+            media_type = self.reads
             if media_type is not None:
                 _expect(request, media_type)
             _refuse_unknown("query", request.query_params, [p.alias for p in self.dependant.query_params])
             if media_type is None:
                 with callers.known(request.receive):
                     return await handle(request)
-            engine: Engine = request.app.state.engine
             if media_type == JSON:
-                engine.quick.refuse_if_full()
                 strict = _StrictRequest(request, MAX_JSON_BYTES)
                 await _read_json(strict)
                 requestlog.note_json(await strict.json())
                 with callers.known(strict.receive):
                     return await handle(strict)
-            engine.audio.refuse_if_full()
+            engine: Engine = request.app.state.engine
             strict = _StrictRequest(request, engine.settings.max_upload_bytes)
             form = await _read_form(strict)
             try:
@@ -90,8 +88,9 @@ class GuardedRoute(APIRoute):
 
         return guarded
 
-    def _media_type(self) -> str | None:
-        """Tell which body the route reads; None for none."""
+    @property
+    def reads(self) -> str | None:
+        """The media type of the body that the route reads; None for none."""
         if self.body_field is None:
             return None
         return FORM if isinstance(self.body_field.field_info, params.Form) else JSON

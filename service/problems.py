@@ -192,13 +192,18 @@ def respond(
 ) -> JSONResponse:
     """Answer with a problem, and the request's id; `extra` are extension members beside the standard ones."""
     sent = dict(headers or {})
+    content = found.model_dump(mode="json", exclude_none=True)
     if request_id := requestid.current():
-        found = found.model_copy(update={"request_id": request_id})
-        sent[requestid.HEADER] = request_id
+        content["request_id"] = sent[requestid.HEADER] = request_id
     if found.status in _COME_BACK:
         sent.setdefault("Retry-After", "1")
-    content = found.model_dump(mode="json", exclude_none=True) | dict(extra or {})
+    content.update(extra or {})
     return JSONResponse(content, status_code=found.status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def overloaded(error: Overloaded, *, instance: str) -> JSONResponse:
+    """Answer that too much is waiting already, and when to come back."""
+    return respond(from_error(error, instance=instance), {"Retry-After": str(error.retry_after)})
 
 
 def faults_of(error: RequestValidationError) -> list[Fault]:
@@ -222,8 +227,10 @@ def install(app: FastAPI) -> None:
 
     async def on_known(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, EmotionRankError)
+        if isinstance(error, Overloaded):
+            return overloaded(error, instance=request.url.path)
         found = from_error(error, instance=request.url.path)
-        return respond(found, {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None)
+        return respond(found)
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

@@ -16,6 +16,7 @@ import ipaddress
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -160,12 +161,15 @@ def _sent_key(headers: Headers) -> str | None:
 def _address(scope: Scope) -> str:
     """Name a caller without a key: its address, of an IPv6 one the network of 64 bits, all of which it has."""
     client = scope.get("client")
-    if client is None:
-        return "address unknown"
+    return "address unknown" if client is None else _named(client[0])
+
+
+@lru_cache(maxsize=1024)
+def _named(host: str) -> str:
     try:
-        address = ipaddress.ip_address(client[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return f"address {client[0]}"
+        return f"address {host}"
     if isinstance(address, ipaddress.IPv6Address):  # a socket for both kinds gives IPv4 ones as IPv6
         address = address.ipv4_mapped or address
     if address.version == 4:

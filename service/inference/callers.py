@@ -16,17 +16,38 @@ from starlette.types import Receive
 
 T = TypeVar("T")
 
-_receive: Final[ContextVar[Receive | None]] = ContextVar("receive", default=None)
+
+class _Caller:
+    """The caller of one request, who is watched from when it is first asked for."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+
+    def watch(self) -> asyncio.Task[None]:
+        """Return the task that ends when the caller hangs up: one for all the waits of a request."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(_gone(self._receive))
+        return self._watch
+
+    def leave(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+
+_current: Final[ContextVar[_Caller | None]] = ContextVar("caller", default=None)
 
 
 @contextmanager
 def known(receive: Receive) -> Iterator[None]:
     """Have `receive` tell of the caller of this request for as long as the block lasts."""
-    token = _receive.set(receive)
+    caller = _Caller(receive)
+    token = _current.set(caller)
     try:
         yield
     finally:
-        _receive.reset(token)
+        _current.reset(token)
+        caller.leave()
 
 
 async def begun_only_for_callers(work: Future[T]) -> T:
@@ -34,33 +55,38 @@ async def begun_only_for_callers(work: Future[T]) -> T:
 
     Raises `ClientDisconnect` for work that was dropped.
     """
-    receive = _receive.get()
-    if receive is None:
+    caller = _current.get()
+    if caller is None:
         return await asyncio.wrap_future(work)
-    outcome = asyncio.wrap_future(work)
-    watch = asyncio.create_task(_gone(receive))
+    dropped = False
+
+    def drop(_: object) -> None:
+        nonlocal dropped
+        dropped = work.cancel()
+
+    watch = caller.watch()
+    watch.add_done_callback(drop)
     try:
-        await asyncio.wait((outcome, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not outcome.done() and work.cancel():
-            raise ClientDisconnect
-        return await outcome
+        return await asyncio.wrap_future(work)  # where this request itself is cancelled, so is work that has not begun
+    except asyncio.CancelledError:
+        if dropped:
+            raise ClientDisconnect from None
+        raise
     finally:
-        watch.cancel()
-        outcome.cancel()  # where this request itself was cancelled; it does nothing to work that has begun
+        watch.remove_done_callback(drop)
 
 
 async def check() -> None:
     """Raise `ClientDisconnect` if the caller has hung up by now."""
-    receive = _receive.get()
-    if receive is None:
+    caller = _current.get()
+    if caller is None:
         return
-    watch = asyncio.create_task(_gone(receive))
+    watch = caller.watch()
     # Once for the task to begin, once for what `receive` has at hand to be told.
     for _ in range(2):
         await asyncio.sleep(0)
     if watch.done():
         raise ClientDisconnect
-    watch.cancel()
 
 
 async def _gone(receive: Receive) -> None:

@@ -221,6 +221,7 @@ async def get_clip_audio(engine: TheEngine, clip_id: ClipId) -> FileResponse:
     operation_id="similar_clips",
     summary="Find clips that feel alike",
     openapi_extra=needs(READ),
+    response_model=SearchResponse,
     response_description="The hits, best first.",
     responses=documented("request-invalid", "clip-not-found", "filter-invalid", "query-invalid", *FOR_LIBRARY),
 )
@@ -235,7 +236,7 @@ async def similar_clips(
     min_score: MinScoreQuery = None,
     shift: ShiftQuery = None,
     distinct: DistinctQuery = False,
-) -> SearchResponse:
+) -> Response:
     """Search with a clip of the library, moved in the plane if wanted; the clip itself is left out."""
     asked = query.Query(
         parts=[query.ClipPart(clip_id)],
@@ -247,8 +248,7 @@ async def similar_clips(
         shift=read_shift(shift, "query"),
         distinct=distinct,
     )
-    found = await find(engine, asked, engine.quick)
-    return SearchResponse.of(found, k, offset, root_path(request))
+    return await find(engine, asked, engine.quick, root_path(request))
 
 
 class Audio(NamedTuple):

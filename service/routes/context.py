@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
 
 from encoders.encoder import Vectors
 from index import hints, query
@@ -13,7 +13,7 @@ from service.inference.lanes import Lane
 from service.intake import GuardedRoute
 from service.observing import timing
 from service.queries import MAX_K, MAX_OFFSET
-from service.schemas import Found
+from service.schemas import Found, SearchResponse
 
 # The problems that a route may answer, for `problems.documented`.
 FOR_JSON: Final = ("body-malformed", "body-too-slow", "media-type-unsupported", "upload-too-large", "request-invalid")
@@ -85,12 +85,21 @@ def filter_of(text: str | None) -> Filter | None:
     return None if text is None else loads(text)
 
 
-async def find(engine: Engine, asked: query.Query, lane: Lane) -> Found:
-    """Search the library: prompts go through the text stage, all else through the lane, with one seat there."""
+async def find(engine: Engine, asked: query.Query, lane: Lane, root: str) -> Response:
+    """Search the library: prompts go through the text stage, all else through the lane, with one seat there.
+
+    The answer is a `SearchResponse`, written out where the work is: what the event loop does for one request keeps all
+    the others waiting.
+    """
+
+    def answer(prompts: Vectors | None) -> bytes:
+        found = _find(engine, asked, prompts)
+        return SearchResponse.of(found, asked.k, asked.offset, root).model_dump_json().encode()
+
     async with lane.seat() as work:
         texts = query.texts(asked.parts)
         prompts = (await engine.texts.embed(texts)).embedding if texts else None
-        return await work(_find, engine, asked, prompts)
+        return Response(await work(answer, prompts), media_type="application/json")
 
 
 def _find(engine: Engine, asked: query.Query, prompts: Vectors | None) -> Found:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Form, Request
+from fastapi import Form, Request, Response
 
 from index import filters, query
 from service.access.needs import READ, needs
@@ -42,6 +42,7 @@ routes = router("search")
     operation_id="search",
     summary="Search with words, clips or vectors",
     openapi_extra=needs(READ),
+    response_model=SearchResponse,
     response_description="The hits, best first.",
     responses=documented(
         *FOR_JSON,
@@ -53,7 +54,7 @@ routes = router("search")
         *FOR_LIBRARY,
     ),
 )
-async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> SearchResponse:
+async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> Response:
     """Find the clips that feel like the query.
 
     `query` is a prompt, or a list of parts whose unit vectors are summed with their weights: a `text`, a `clip` of
@@ -73,8 +74,7 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
         shift=shift_of(wanted.shift),
         distinct=wanted.distinct,
     )
-    found = await find(engine, asked, engine.quick)
-    return SearchResponse.of(found, wanted.k, wanted.offset, root_path(request))
+    return await find(engine, asked, engine.quick, root_path(request))
 
 
 @routes.post(
@@ -82,6 +82,7 @@ async def search(request: Request, wanted: SearchRequest, engine: TheEngine) -> 
     operation_id="search_audio",
     summary="Search with a recording",
     openapi_extra=needs(READ),
+    response_model=SearchResponse,
     response_description="The hits, best first.",
     responses=documented(
         *FOR_FORMS,
@@ -128,7 +129,7 @@ async def search_audio(
     distinct: Annotated[
         bool, Form(description="Leave out hits that are nearly the same sound as a better one.")
     ] = False,
-) -> SearchResponse:
+) -> Response:
     """Find the clips that feel like an uploaded recording, which is one part of the query. It is not kept."""
     upload = received(file)
     with engine.decoders.sound(upload) as sound:
@@ -144,5 +145,4 @@ async def search_audio(
             shift=read_shift(shift, "body"),
             distinct=distinct,
         )
-        found = await find(engine, asked, engine.audio)
-    return SearchResponse.of(found, k, offset, root_path(request))
+        return await find(engine, asked, engine.audio, root_path(request))

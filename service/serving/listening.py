@@ -1,5 +1,6 @@
 """Serve an application over a port that was claimed beforehand, and say so only once it really answers."""
 
+import gc
 import http.client
 import logging
 import os
@@ -105,7 +106,13 @@ class _Server(uvicorn.Server):
 
 
 def answer_promptly() -> None:
-    """Have the threads of this process, which is to serve, let the event loop go on sooner than Python would."""
+    """Have nothing in this process, which serves and is warm, keep its event loop waiting for longer than it must.
+
+    What has been loaded by now stays: Python need not look through it for garbage again and again, which stops all
+    threads (60 to 120 ms, once in 1,500 searches). And threads that compute let the loop go on sooner.
+    """
+    gc.collect()
+    gc.freeze()
     sys.setswitchinterval(_LOCK_FOR)
 
 

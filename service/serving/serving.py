@@ -22,8 +22,7 @@ def serve(
     if settings.workers > 1:
         workers.serve(settings, bound, ready=ready)
         return
-    listening.answer_promptly()
     with open_engine(settings, encoder=encoder) as engine, suppress(KeyboardInterrupt):
-        app = create_app(settings, engine=engine)
+        app = create_app(settings, engine=engine, warm=listening.answer_promptly)
         listening.serve(app, bound, ready=ready, stop_within=settings.stop_within)
     listening.end_soon()

@@ -79,8 +79,7 @@ def make_app(settings: Settings) -> "FastAPI":
     from service.app import create_app
 
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    listening.answer_promptly()
-    app = create_app(settings)
+    app = create_app(settings, warm=listening.answer_promptly)
 
     def hung() -> str | None:
         watch: Watch | None = getattr(app.state, "watch", None)  # there is none before it is warm

@@ -58,6 +58,20 @@ def test_the_url_is_given_once_the_service_is_ready_and_it_works(host: str, end:
         assert child.stdout.read() == "stopped\n"
 
 
+def test_what_a_warm_service_has_loaded_is_not_looked_through_for_garbage_again() -> None:
+    """In a process of its own: what is frozen stays so for all that runs in it."""
+    program = """
+import gc, sys
+from service.serving import listening
+
+loaded = [[] for _ in range(100_000)]
+listening.answer_promptly()
+print(gc.get_freeze_count() > 100_000, gc.get_count()[2], sys.getswitchinterval() < .005, gc.isenabled())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["True", "0", "True", "True"]
+
+
 def test_a_service_that_is_stopped_before_it_is_ready_gives_no_url() -> None:
     never = PROGRAM.replace("len(asked) < 3", "print('asked', flush=True) is None")
     with served("127.0.0.1", never) as child:

@@ -56,8 +56,9 @@ def test_a_service_that_answers_is_warm_and_has_searched(open_own: OpenEngine, m
     monkeypatch.setattr(LocalStore, "search", lambda store, vector, *, k, **_: searched(store, vector, k=k))
     monkeypatch.setattr(watch, "_make", made)
     engine = open_own()
-    with running(create_app(engine.settings, engine=engine)) as client:
-        assert done[:2] == ["warm-up", "search"]
+    app = create_app(engine.settings, engine=engine, warm=lambda: done.append("warm"))
+    with running(app) as client:
+        assert done[:3] == ["warm-up", "search", "warm"]
         found = client.get("/readyz").json()
         assert found["status"] == "ready"
         assert found["milliseconds"] > 0
