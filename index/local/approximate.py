@@ -1,15 +1,18 @@
 """The approximate index: cells in a space of few dimensions find candidates, the stored embeddings rank them.
 
-    projection   the principal axes of the segments, as many as keep all but `_LOST` of their variance. Most
-                 embeddings of emotion lie close to so few dimensions that distances there are nearly those of all
+    axes         a few of the space, and for the queries others than for the segments: those from which products of
+                 the two are best known. Most embeddings of emotion lie close to so few dimensions
     cells        k-means in that space (FAISS IVF), those near a query found by a graph over their centres (HNSW);
                  a segment's place in its cell as float16
-    reduced      every segment there as float16, in the order of the rows: what a filter leaves is scanned in it
+    reduced      every segment there, a byte a value, in the order of the rows: what a filter leaves is scanned in it
     codes        the stored embeddings, mapped: candidates are scored with them, exactly
 
-Distance in the space of few dimensions orders as the cosine does, since unit vectors have |q - x|^2 = 2 - 2 q.x and
-what the projection drops is about the same for all. `probes` (cells looked into) and `candidates` are found by
-`index.local.tuning` on text queries, which lie apart from all segments and so are the harder ones.
+A segment x is reduced to y = U'(x - mean), U orthonormal; of all there is to know of x, y says mean + C U (U'CU)^-1 y,
+C being the covariance of the segments. A query is multiplied with that: its product with y is the best guess of the
+score. U is chosen so that the guess errs least over prompts and segments as queries (PCA would be best if queries were
+anything). All segments are brought to one length by a last value, which of queries is 0: then the nearest is the one
+of the highest product, and float16 is exact enough, since what is near differs little. `probes` (cells looked into)
+and `candidates` are found by `index.local.tuning` on text queries, which lie apart from all segments.
 
 What it returns is scored to the last bit as the exact scan scores it. What it may do is miss a hit.
 """
@@ -24,9 +27,15 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.sessions import available_cpus
+from index.local.coarse import Coarse, quantizer_for
 from index.local.codes import Codes, Floats, Ints, Scan, Selector, scan, taken
 
-_LOST: Final = 0.0015  # of the variance; .001 .. .002 are the knee: fewer axes need more candidates, more are slower
+_LOST: Final = 0.0015  # of the variance, by as many axes of PCA; .001 .. .002 are the knee: fewer need more candidates
+_ASKED: Final = (
+    0.2  # the weight of prompts against segments as queries: more loses more hits of the latter than it wins
+)
+_LONGER: Final = 1.05  # than the longest segment of the sample is what all are brought to; few are longer than that
+_NONE: Final = 1e-9  # variance of an axis that says nothing
 _SAMPLE: Final = 100_000  # segments that axes are found from
 _PER_CELL: Final = 48  # segments a cell that k-means learns from
 _ROUNDS: Final = 8  # of k-means
@@ -50,7 +59,7 @@ class Approximate:
     """An index over the codes of a snapshot, rows in the same order; `effort` is that of a query for few hits."""
 
     codes: Scan
-    reduced: Scan
+    reduced: Coarse
     chain: faiss.IndexPreTransform
     ranking: faiss.IndexRefine
     cells: faiss.IndexIVFScalarQuantizer
@@ -59,7 +68,7 @@ class Approximate:
     effort: Effort
 
     @classmethod
-    def of(cls, codes: Scan, reduced: Codes, index: npt.NDArray[np.uint8], effort: Effort) -> Self:
+    def of(cls, codes: Scan, reduced: Coarse, index: npt.NDArray[np.uint8], effort: Effort) -> Self:
         """Put one together from what a snapshot holds; `index` are the bytes of `serialized`."""
         chain = faiss.deserialize_index(index)  # it owns all the others, and has to outlive them
         assert isinstance(chain, faiss.IndexPreTransform)
@@ -69,13 +78,13 @@ class Approximate:
         assert isinstance(cells, faiss.IndexIVFScalarQuantizer)
         dim, values = projection.d_in, projection.d_out
         assert cells.metric_type == faiss.METRIC_L2
-        assert (cells.ntotal, dim, values) == (len(codes.codes), codes.codes.shape[1], reduced.shape[1])
+        assert (cells.ntotal, dim, values) == (len(codes.codes), codes.codes.shape[1], reduced.index.d)
         axes = faiss.vector_to_array(projection.A).reshape(values, dim)
         # What candidates are ranked by is the score, whatever finds them; FAISS wants to be told that they agree.
         chain.metric_type = faiss.METRIC_INNER_PRODUCT
         return cls(
             codes,
-            scan(reduced, faiss.METRIC_L2),
+            reduced,
             chain,
             faiss.IndexRefine(chain, codes.index),
             cells,
@@ -91,10 +100,9 @@ class Approximate:
         centres = self.cells.nlist * (4 * self.cells.d + LINKED)
         return members + centres + self.axes.nbytes + self.reduced.codes.nbytes
 
-    def serialized(self) -> npt.NDArray[np.uint8]:
-        """Return projection and cells as bytes to be kept."""
-        serialized: npt.NDArray[np.uint8] = faiss.serialize_index(self.chain)
-        return serialized
+    def serialized(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """Return projection and cells, and the reduced codes, as bytes to be kept."""
+        return faiss.serialize_index(self.chain), self.reduced.serialized()
 
     def with_effort(self, effort: Effort) -> Self:
         """Return the same index with another effort."""
@@ -142,9 +150,7 @@ class Approximate:
 
     def look_at(self, query: Floats, rows: Ints, candidates: int) -> Ints:
         """Return the rows of candidates among those given: a scan, for when there are not too many."""
-        near = scan(taken(self.reduced.codes, rows), faiss.METRIC_L2)
-        places, _ = near.top(self.project(query), min(candidates, len(rows)))
-        return rows[places]
+        return self.reduced.nearest(self.project(query), rows, min(candidates, len(rows)))
 
     def rank(self, query: Floats, rows: Ints) -> tuple[Ints, Floats]:
         """Return candidates with their exact scores, best first."""
@@ -153,25 +159,31 @@ class Approximate:
 
 
 def build(
-    codes: Codes, cells: int, most_values: int, progress: Callable[[str, float], None] = lambda done, part: None
+    codes: Codes,
+    prompts: Floats,
+    cells: int,
+    most_values: int,
+    progress: Callable[[str, float], None] = lambda done, part: None,
 ) -> Approximate:
     """Build the index over codes [n, dim], with all cores; nothing is held in memory as float32 but a sample.
 
-    The effort it comes with looks everywhere; `tuning` finds a smaller one.
+    It is made for queries like the prompts, unit vectors [q, dim]. The effort it comes with looks everywhere;
+    `tuning` finds a smaller one.
     """
     faiss.omp_set_num_threads(available_cpus())
     rng = np.random.default_rng(_SEED)
     sample = codes[np.sort(rng.choice(len(codes), min(_SAMPLE, len(codes)), replace=False))].astype(np.float32)
-    axes, mean = _principal(sample, most_values)
-    values = len(axes)
+    axes = _Axes.of(sample, prompts, most_values)
+    values = len(axes.queries)
     projection = faiss.LinearTransform(codes.shape[1], values, True)
-    faiss.copy_array_to_vector(axes.ravel(), projection.A)
-    offset = -(axes @ mean)
-    faiss.copy_array_to_vector(offset, projection.b)
+    faiss.copy_array_to_vector(axes.queries.ravel(), projection.A)
+    faiss.copy_array_to_vector(-(axes.queries @ axes.mean), projection.b)
     projection.is_trained = True
-    reduced = np.empty((len(codes), values), np.float16)
+    quantizer = quantizer_for(axes.reduced(sample))
+    places, reduced = np.empty((len(codes), values), np.float16), np.empty((len(codes), values), np.uint8)
     for begin in range(0, len(codes), _PORTION):
-        reduced[begin : begin + _PORTION] = codes[begin : begin + _PORTION].astype(np.float32) @ axes.T + offset
+        some = axes.reduced(codes[begin : begin + _PORTION].astype(np.float32))
+        places[begin : begin + _PORTION], reduced[begin : begin + _PORTION] = some, quantizer.compute_codes(some)
     progress(f"reduced to {values} values a segment", 0.2)
 
     centres = faiss.IndexFlatL2(values)
@@ -181,17 +193,17 @@ def build(
     index.cp.max_points_per_centroid = _PER_CELL
     index.cp.seed = _SEED
     learnt = rng.choice(len(codes), min(_PER_CELL * cells, len(codes)), replace=False)
-    index.train(reduced[np.sort(learnt)].astype(np.float32))
+    index.train(places[np.sort(learnt)].astype(np.float32))
     progress(f"{cells:,} cells found", 0.6)
     for begin in range(0, len(codes), _PORTION):
-        index.add(reduced[begin : begin + _PORTION].astype(np.float32))
+        index.add(places[begin : begin + _PORTION].astype(np.float32))
     progress("cells filled", 0.8)
     graph = faiss.IndexHNSWFlat(values, _LINKS)
     faiss.omp_set_num_threads(1)  # several would link in an order of chance
     graph.add(centres.reconstruct_n(0, cells))
     index.quantizer = graph
-    whole: npt.NDArray[np.uint8] = faiss.serialize_index(faiss.IndexPreTransform(projection, index))
-    return Approximate.of(scan(codes), reduced, whole, Effort(cells, len(codes)))
+    kept: npt.NDArray[np.uint8] = faiss.serialize_index(faiss.IndexPreTransform(projection, index))
+    return Approximate.of(scan(codes), Coarse.of(reduced, quantizer), kept, Effort(cells, len(codes)))
 
 
 def _parameters(effort: Effort, selector: Selector | None, depth: int = 1) -> faiss.IndexRefineSearchParameters:
@@ -207,12 +219,60 @@ def _cells(effort: Effort, selector: Selector | None) -> faiss.SearchParametersI
     )
 
 
-def _principal(sample: Floats, most: int) -> tuple[Floats, Floats]:
-    """Return the principal axes [values, dim] that keep all but `_LOST` of the variance, and the mean [dim]."""
-    mean = sample.mean(axis=0, dtype=np.float64)
-    centred = sample - mean.astype(np.float32)
-    variances, vectors = np.linalg.eigh(centred.T.astype(np.float32) @ centred)
-    kept = np.cumsum(np.maximum(variances[::-1], 0.0), dtype=np.float64)
-    needed = int(np.searchsorted(kept, (1 - _LOST) * kept[-1])) + 1
-    values = min(most, max(16, -(-needed // 8) * 8), sample.shape[1])
-    return np.ascontiguousarray(vectors[:, ::-1][:, :values].T, np.float32), mean.astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class _Axes:
+    """The axes [values, dim] of queries and those of segments, the mean of the segments, the square of their length."""
+
+    queries: Floats
+    segments: Floats
+    mean: Floats
+    length: float
+
+    @classmethod
+    def of(cls, sample: Floats, prompts: Floats, most: int) -> Self:
+        mean = sample.mean(axis=0, dtype=np.float64)
+        centred = sample - mean.astype(np.float32)
+        covariance = (centred.T @ centred).astype(np.float64) / len(sample)
+        values = min(most, _needed(covariance), sample.shape[1])
+        asked = _ASKED * (prompts.T @ prompts) / len(prompts) + (1 - _ASKED) * (covariance + np.outer(mean, mean))
+        weights, directions = np.linalg.eigh(asked)
+        root = directions * np.sqrt(np.maximum(weights, 0.0)) @ directions.T
+        own = np.linalg.qr(root @ _best(root @ covariance @ root, values - 1)[1])[0]
+        variances, turn = _best(own.T @ covariance @ own, values - 1)
+        own = own @ turn
+        known = covariance @ own / (variances + _NONE)
+        last = np.zeros((1, sample.shape[1]))
+        axes = cls(
+            np.concatenate([known.T, last]).astype(np.float32),
+            np.concatenate([own.T, last]).astype(np.float32),
+            mean.astype(np.float32),
+            0.0,
+        )
+        return replace(axes, length=_LONGER * float(axes._lengths(axes._turned(sample)).max()))
+
+    def reduced(self, segments: Floats) -> Floats:
+        """Return segments [n, dim] as they are in few dimensions [n, values]."""
+        values = self._turned(segments)
+        values[:, -1] = np.sqrt(np.maximum(self.length - self._lengths(values), 0.0))
+        return values
+
+    def _turned(self, segments: Floats) -> Floats:
+        turned: Floats = np.matmul(segments - self.mean, self.segments.T)
+        return turned
+
+    def _lengths(self, values: Floats) -> Floats:
+        from_origin = values + self.queries @ self.mean
+        lengths: Floats = np.einsum("nv,nv->n", from_origin, from_origin)
+        return lengths
+
+
+def _needed(covariance: npt.NDArray[np.float64]) -> int:
+    """Return how many principal axes keep all but `_LOST` of the variance, in eights."""
+    kept = np.cumsum(np.maximum(np.linalg.eigvalsh(covariance)[::-1], 0.0))
+    return max(16, -(-(int(np.searchsorted(kept, (1 - _LOST) * kept[-1])) + 1) // 8) * 8)
+
+
+def _best(symmetric: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the highest eigenvalues, highest first, and their vectors, a column each."""
+    values, vectors = np.linalg.eigh(symmetric)
+    return values[::-1][:count], vectors[:, ::-1][:, :count]

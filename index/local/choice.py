@@ -60,10 +60,10 @@ def choose(count: int, dim: int, budget: int | None = None) -> Plan:
     if count <= EXACT_UP_TO:
         return _exact(count, dim, f"{count:,} segments are scanned exactly in a few milliseconds")
     cells = 2 ** round(math.log2(4 * math.sqrt(count)))
-    # Of each segment: its code in the cell (two bytes a value), its number there, its reduced code (as many).
+    # Of each segment: its code in the cell (two bytes a value), its number there, its reduced code (one).
     room = budget - columns - _PER_MEMBER * count - cells * (_PER_CELL + 4 * LEAST_VALUES)
-    values = min(dim, MOST_VALUES, max(LEAST_VALUES, room // (4 * count) // 8 * 8))
-    resident = columns + count * (_PER_MEMBER + 4 * values) + cells * (_PER_CELL + 4 * values)
+    values = min(dim, MOST_VALUES, max(LEAST_VALUES, room // (3 * count) // 8 * 8))
+    resident = columns + count * (_PER_MEMBER + 3 * values) + cells * (_PER_CELL + 4 * values)
     reason = (
         f"scanning {count:,} segments exactly would take some {1000 * _SCAN * count:.0f} ms a query; cells in a space "
         f"of few dimensions and an exact look at the candidates take under one"

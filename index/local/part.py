@@ -5,7 +5,6 @@ clip, and a filter is a handful of ranges of rows. A part never changes: adding 
 shares with the old what it can, so that threads that search the old one are not disturbed.
 """
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Self, TypeVar
@@ -23,7 +22,7 @@ T = TypeVar("T", np.float16, np.float32, np.int64, np.uint64, np.float64, np.boo
 
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
-_SPARE = 4  # candidates for each result that is asked for: of the tenth to the twentieth, two for each miss one in ten
+_SPARE = 3  # candidates for each result that is asked for: of the tenth to the twentieth, two for each miss one in ten
 _FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
 _FILTERED = 128  # candidates at least where there is a filter: what it leaves may lie further off than what was tuned
 _SCAN_GIVES = 64  # rows at least that an exact scan is asked for: a few more cost nothing, another round does
@@ -157,43 +156,39 @@ class Part:
         candidates = self.approximate.effort.candidates
         if _SPARE * count > candidates or _EXACTLY * candidates >= len(self.segments):
             return None
-        rows, scores = self.approximate.first(query)
+        rows, scored = self.approximate.first(query)
         if rows[-1] < 0:
             return None
-        values = scores.tolist()
-        places, last = self._leading(rows, count) if by_clip else (slice(count), count - 1)
-        looked_at = values[: last + 2]
+        scores = scored.tolist()
+        clips = self.clip_of(rows).tolist() if by_clip else None
+        last = _last(clips, count)
+        looked_at = scores[: last + 2]
         if len(set(looked_at)) < len(looked_at):
             # Of rows that score the same it is not for FAISS to say which come first.
-            self._settle(rows, values if values[last] == looked_at[-1] else values[: last + 1])
-            places, last = self._leading(rows, count) if by_clip else (slice(count), count - 1)
-        if values[last] == values[-1]:
+            rows = self._settled(rows, scores, last)
+            clips = self.clip_of(rows).tolist() if by_clip else None
+            last = _last(clips, count)
+        if scores[last] == scores[-1]:
             return None  # one more that scores the same may be among those that were not found
-        return rows[places], scores[places]
+        if clips is None:
+            return rows[:count], scored[:count]
+        places = [clips.index(clip) for clip in dict.fromkeys(clips[: last + 1])]
+        return rows[places], scored[places]
 
-    def _leading(self, rows: Ints, count: int) -> tuple[list[int], int]:
-        """Return the places of the first row of each of the first `count` clips, and the last of them.
+    def _settled(self, rows: Ints, scores: list[float], last: int) -> Ints:
+        """Bring rows up to `last` that score the same into their order. They are few: `in_order` takes longer."""
+        settled, begin = rows.tolist(), 0
+        while begin <= last:
+            end = begin + 1
+            while end < len(scores) and scores[end] == scores[begin]:
+                end += 1
+            if end - begin > 1:
+                settled[begin:end] = sorted(settled[begin:end], key=self._order)
+            begin = end
+        return np.array(settled)
 
-        With fewer clips, the last is the last row.
-        """
-        chosen: dict[int, int] = {}
-        for place, clip in enumerate(self.clip_of(rows).tolist()):
-            chosen.setdefault(clip, place)
-            if len(chosen) == count:
-                return [*chosen.values()], place
-        return [], len(rows) - 1
-
-    def _settle(self, rows: Ints, scores: list[float]) -> None:
-        """Bring rows that score the same into their order. They are two or three: `in_order` takes longer."""
-        begin = 0
-        for end in range(1, len(scores) + 1):
-            if end == len(scores) or scores[end] != scores[begin]:
-                if end - begin > 1:
-                    rows[begin:end] = sorted(rows[begin:end].tolist(), key=self._order)
-                begin = end
-
-    def _order(self, row: int) -> tuple[int, float]:
-        return int(self.ids[bisect_right(self.firsts, row) - 1]), float(self.starts[row])
+    def _order(self, row: int) -> tuple[np.uint64, np.float64]:
+        return self.ids[self.firsts.searchsorted(row, side="right") - 1], self.starts[row]
 
     def top(
         self, query: Floats, count: int, wanted: Mask | None, within: Mask | None = None, *, results: int = 0
@@ -275,6 +270,18 @@ class Part:
             alive=np.ones(len(lengths), np.bool_),
             affect=None if self.affect is None else self.affect[keep],
         )
+
+
+def _last(clips: list[int] | None, count: int) -> int:
+    """Return the place of the `count`th row, or clip's first row; that of the last row where there are fewer clips."""
+    if clips is None:
+        return count - 1
+    seen: set[int] = set()
+    for place, clip in enumerate(clips):
+        seen.add(clip)
+        if len(seen) == count:
+            return place
+    return len(clips) - 1
 
 
 @dataclass(frozen=True, eq=False)

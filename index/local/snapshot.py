@@ -8,7 +8,8 @@
       affect.npy                   and its valence and arousal; snapshots of older versions are without it
       clips.npy, ids.npy           of each clip, ascending by row number: row number, id as a number
       offsets.npy                  where each clip's segments begin; one more than there are clips
-      index.faiss, reduced.f16     the approximate index, where there is one (`index.local.approximate`)
+      index.faiss, reduced.faiss   the approximate index, where there is one (`index.local.approximate`); older versions
+                                   wrote reduced.f16, float16 [n, values]
 
 It is derived and may always be lost: the catalog has everything. What it must never be is wrong. It is written into a
 folder of its own, every file is flushed to the disk, and only then does `current.json` name it, by a rename; a
@@ -43,21 +44,23 @@ from index.errors import LibraryError, LibraryFull, LibraryReadOnly
 from index.local import choice
 from index.local.approximate import Approximate, Effort, build
 from index.local.catalog import Rows
+from index.local.coarse import Coarse
 from index.local.codes import Codes, Floats, Ints, Scan, scan
 from index.local.files import File, Files, flush, sync
 from index.local.lock import alone
 from index.local.tuning import exact_latency, tune
 
-FORMAT: Final = 1
+FORMAT: Final = 2  # 1: without axes for queries of their own, reduced codes as float16
 FOLDER: Final = "snapshots"
 RECALL: Final = 0.95
-FEWEST_QUERIES: Final = 16
+FEWEST_QUERIES: Final = 32
 
 _CURRENT: Final = "current.json"
 _MANIFEST: Final = "manifest.json"
 _CODES: Final = "codes.f16"
 _INDEX: Final = "index.faiss"
-_REDUCED: Final = "reduced.f16"
+_REDUCED: Final = "reduced.faiss"
+_OLD_REDUCED: Final = "reduced.f16"
 _COLUMNS: Final[dict[str, np.dtype[Any]]] = {
     "segments": np.dtype("<i8"),
     "starts": np.dtype("<f8"),
@@ -90,7 +93,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     name: str = Field(pattern=r"^[0-9]+-[0-9a-f]+$")
     fingerprint: str
     dim: int = Field(gt=0)
@@ -168,8 +171,9 @@ def write(
 
     `name` is a `new_name`. `rows` are all segments in the order of their row numbers, as they are after the change
     `sequence`; they are streamed. `queries` (unit vectors of prompts, float32 [q, dim]) are what an approximate index
-    is tuned with, to `recall`; with fewer than FEWEST_QUERIES the index is exact. `budget` is the memory in bytes that
-    searching may take (`index.local.choice`). `progress` is told what is done, and how much of all that is, 0..1.
+    is built for (every other one) and tuned with, to `recall`; with fewer than FEWEST_QUERIES the index is exact.
+    `budget` is the memory in bytes that searching may take (`index.local.choice`). `progress` is told what is done,
+    and how much of all that is, 0..1.
 
     Raises LibraryBusy where another process is at it, LibraryFull, LibraryReadOnly, LibraryError.
     """
@@ -305,7 +309,11 @@ def _manifest(snapshots: Path, current: bytes) -> Manifest:
 
 
 def _approximate(folder: Path, manifest: Manifest, codes: Scan) -> Approximate:
-    reduced = np.frombuffer(_checked(folder / _REDUCED, manifest), "<f2").reshape(manifest.count, -1)
+    if _REDUCED in manifest.files:
+        reduced = Coarse.read(np.frombuffer(_checked(folder / _REDUCED, manifest), np.uint8))
+    else:
+        values = np.frombuffer(_checked(folder / _OLD_REDUCED, manifest), "<f2").reshape(manifest.count, -1)
+        reduced = Coarse.read_halves(values)
     index = np.frombuffer(_checked(folder / _INDEX, manifest), np.uint8)
     effort = Effort(int(manifest.parameters["probes"]), int(manifest.parameters["candidates"]))
     return Approximate.of(codes, reduced, index, effort)
@@ -369,13 +377,13 @@ def _indexed(
     if plan.kind == "ivf" and len(queries) < FEWEST_QUERIES:
         reason = f"an approximate index needs prompts to be tuned with, {FEWEST_QUERIES} at least; {len(queries)} came"
     elif plan.kind == "ivf":
-        index = build(codes, int(plan.parameters["cells"]), int(plan.parameters["most_values"]), progress)
-        tuned = tune(index, queries, recall)
+        cells, most_values = (int(plan.parameters[name]) for name in ("cells", "most_values"))
+        index = build(codes, queries[::2], cells, most_values, progress)
+        tuned = tune(index, queries[1::2], recall)
         if tuned is not None:
-            files.put(_INDEX, index.serialized().tobytes())
-            files.put(_REDUCED, index.reduced.codes.tobytes())
-            values = index.reduced.codes.shape[1]
-            found = {"cells": index.cells.nlist, "values": values, **tuned.effort._asdict()}
+            for file, content in zip((_INDEX, _REDUCED), index.serialized(), strict=True):
+                files.put(file, content.tobytes())
+            found = {"cells": index.cells.nlist, "values": index.cells.d, **tuned.effort._asdict()}
             return _Index("ivf", reason, tuned.recall, tuned.latency_ms, found)
         reason = f"no approximate index of these {count:,} segments reaches a recall of {recall:g} on text queries"
     return _Index("exact", reason, 1.0, exact_latency(scan(codes), queries), {})

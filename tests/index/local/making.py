@@ -4,10 +4,12 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from index.local.catalog import Rows
+from index.local.coarse import Coarse
 from index.local.codes import scan
 from index.local.snapshot import FOLDER, Manifest, Snapshot
 
@@ -59,12 +61,38 @@ def snapshot_of(rows: Rows) -> Snapshot:
 
 def before_affect(library: Path) -> None:
     """Make the snapshot of a library one as it was written before snapshots had their segments' affect."""
+    manifest = _manifest(library)
+    del manifest["files"]["affect.npy"]
+    (_folder(library) / "affect.npy").unlink()
+    _replace(library, manifest)
+
+
+def before_bytes(library: Path) -> None:
+    """Make the snapshot of a library one as it was written when reduced codes were float16."""
+    manifest, folder = _manifest(library), _folder(library)
+    old, new = folder / "reduced.f16", folder / "reduced.faiss"
+    reduced = Coarse.read(np.fromfile(new, np.uint8)).index
+    values = reduced.reconstruct_n(0, reduced.ntotal).astype("<f2").tobytes()
+    old.write_bytes(values)
+    new.unlink()
+    del manifest["files"][new.name]
+    manifest["files"][old.name] = {"bytes": len(values), "sha256": hashlib.sha256(values).hexdigest()}
+    _replace(library, manifest | {"format": 1})
+
+
+def _folder(library: Path) -> Path:
+    current = json.loads((library / FOLDER / "current.json").read_bytes())
+    return library / FOLDER / str(current["snapshot"])
+
+
+def _manifest(library: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((_folder(library) / "manifest.json").read_bytes())
+    return manifest
+
+
+def _replace(library: Path, manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest).encode()
+    (_folder(library) / "manifest.json").write_bytes(text)
     current = library / FOLDER / "current.json"
     named = json.loads(current.read_bytes())
-    folder = library / FOLDER / named["snapshot"]
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    del manifest["files"]["affect.npy"]
-    (folder / "affect.npy").unlink()
-    text = json.dumps(manifest).encode()
-    (folder / "manifest.json").write_bytes(text)
     current.write_text(json.dumps({**named, "manifest": hashlib.sha256(text).hexdigest()}))

@@ -1,5 +1,6 @@
 """The approximate index: its recall on queries that lie apart, what it owes whatever the filter, and its snapshot."""
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from index.local import choice, snapshot
 from index.local.approximate import Effort, build
 from index.local.catalog import Rows
+from index.local.coarse import Coarse
 from index.local.codes import Floats, Ints, scan
 from index.local.snapshot import FOLDER, SnapshotUnusable
 from index.local.tuning import tune
 from index.local.vectors import Ranked, Vectors
 from index.region import Region
-from tests.index.local.making import part_of
+from tests.index.local.making import before_bytes, part_of
 from tests.index.making import unit
 from tests.index.test_region import lies_in, regions
 
@@ -256,7 +258,7 @@ def test_the_snapshot_says_how_it_is_searched_and_memory_knows_its_parts(made: M
     assert memory.index >= manifest.count * (8 + 3 * manifest.parameters["values"])
 
 
-@pytest.mark.parametrize("name", ["index.faiss", "reduced.f16"])
+@pytest.mark.parametrize("name", ["index.faiss", "reduced.faiss"])
 def test_a_damaged_index_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(choice, "EXACT_UP_TO", 1_000)
     manifest = write(tmp_path, segments(6_000))
@@ -267,6 +269,23 @@ def test_a_damaged_index_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_bytes(content)
     with pytest.raises(SnapshotUnusable, match=name):
         snapshot.open(tmp_path, fingerprint="f", dim=DIM)
+
+
+@pytest.mark.parametrize("share", [None, 0.03, 0.4])
+def test_an_index_of_an_older_version_is_searched_as_it_is(made: Made, tmp_path: Path, share: float | None) -> None:
+    older = Made(tmp_path / "library", made.rows)
+    shutil.copytree(made.folder, older.folder)
+    before_bytes(older.folder)
+    vectors = opened(older)
+    assert vectors.snapshot is not None
+    assert vectors.snapshot.manifest.format == 1
+    rng = np.random.default_rng(3)
+    recalls = []
+    for query in prompts(30, seed=8):
+        allowed = None if share is None else np.flatnonzero(rng.random(CLIPS) < share)
+        best, _ = oracle(made.rows, query, 10, np.empty(0, np.int64), allowed, None, by_clip=False)
+        recalls.append(recall(vectors.search(query, 10, allowed=allowed), best))
+    assert np.mean(recalls) >= 0.95
 
 
 def test_without_prompts_to_tune_with_the_index_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,20 +311,22 @@ def test_what_has_no_few_dimensions_is_searched_exactly(tmp_path: Path, monkeypa
 
 def test_building_holds_no_copy_and_the_index_survives_its_bytes() -> None:
     rows = segments(4_000)
-    index = build(rows.codes, 64, 32)
+    index = build(rows.codes, prompts(50), 64, 32)
     assert np.shares_memory(index.codes.codes, rows.codes)
-    again = index.of(index.codes, index.reduced.codes, index.serialized(), Effort(8, 128))
+    cells, reduced = index.serialized()
+    again = index.of(index.codes, Coarse.read(reduced), cells, Effort(8, 128))
     for query in prompts(5):
         assert again.look(query, Effort(8, 128)).tolist() == index.look(query, Effort(8, 128)).tolist()
         everything = np.arange(4_000)
         near = index.look_at(query, everything, 128)
+        assert again.look_at(query, everything, 128).tolist() == near.tolist()
         found, scores = index.rank(query, near)
         assert (np.diff(scores) <= 0).all()
         assert sorted(found) == sorted(near)
 
 
 def test_more_recall_takes_more_effort() -> None:
-    index = build(segments(8_000).codes, 256, 32)
+    index = build(segments(8_000).codes, prompts(100, seed=6), 256, 32)
     efforts = [tune(index, prompts(200), wanted) for wanted in (0.5, 0.97)]
     low, high = efforts
     assert low is not None
