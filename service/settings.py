@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         ge=0,
         le=10_000,
         description="Searches, prompts and reads of the library that may wait for a thread in a burst, and half of "
-        "them where more come than are done for half a second; the next one is answered 429 with Retry-After.",
+        "them where more come than are done for a quarter of a second; the next one is answered 429 with Retry-After.",
     )
     prompt_cache: int = Field(
         default=4096,

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 # Seconds for which a lane may be full of a burst. Where somebody has waited at any time for longer, more comes than is
 # done, and a long queue only makes everybody wait: from then on a part of it is let in.
-BURST: Final = 0.5
+BURST: Final = 0.25
 _STANDING: Final = 2  # a half
 # A service that is stopped has waited for its requests already (the setting `stop_within`).
 CLOSE_WITHIN: Final = 2.0  # seconds

@@ -2,8 +2,9 @@
 
 Batching pays for text: a prompt among sixteen costs two thirds of one alone, and what comes out does not depend on what
 is beside it. No timer waits for company: when the encoder is free it takes all that has queued up meanwhile, so that a
-prompt that comes alone is encoded at once. A round takes ROUND characters at most and a SHARE of each request, so
-that a request with hundreds of prompts holds up no search.
+prompt that comes alone is encoded at once. A round takes ROUND characters at most, of COMPANY requests, and a SHARE of
+each, so that a request with hundreds of prompts holds up no search, and searches do not all wait for the encoder
+together and then for a core.
 
 Prompts that were encoded lately are remembered. What a round raises reaches those who asked for it, a prompt that
 cannot be used only its own request; the stage itself goes on.
@@ -31,6 +32,7 @@ from service.observing import timing
 from service.observing.metrics import Metrics
 
 ROUND: Final = 2_000
+COMPANY: Final = 5
 SHARE: Final = 500
 
 
@@ -161,7 +163,7 @@ class Texts:
         round_: list[tuple[_Asked, list[str]]] = []
         left = ROUND
         with self._lock:
-            while self._queue and left > 0:
+            while self._queue and left > 0 and len(round_) < COMPANY:
                 asked = self._queue.popleft()
                 if not asked.done.running() and not asked.done.set_running_or_notify_cancel():
                     continue

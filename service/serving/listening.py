@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from encoders.errors import EmotionRankError
+from service.serving.protocol import Protocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -86,7 +87,7 @@ def serve(
     after either signal, so that the caller can close what it opened. To be called from the main thread.
     """
     with listened(bound), announced(bound, ready):
-        config = uvicorn.Config(app, log_level=log_level, timeout_graceful_shutdown=stop_within)
+        config = uvicorn.Config(app, http=Protocol, log_level=log_level, timeout_graceful_shutdown=stop_within)
         server = _Server(config)
         # uvicorn raises the signal again when it has finished; SIGTERM's default would end the process then.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)

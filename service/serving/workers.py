@@ -27,6 +27,7 @@ from uvicorn.supervisors import Multiprocess
 
 from encoders.errors import EmotionRankError
 from service.serving import listening, stuck
+from service.serving.protocol import Protocol
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def serve(
     config = uvicorn.Config(
         partial(make_app, settings),
         factory=True,
+        http=Protocol,
         workers=settings.workers,
         log_level="warning",
         timeout_graceful_shutdown=settings.stop_within,

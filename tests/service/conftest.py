@@ -18,7 +18,7 @@ from index.build import build
 from service.app import create_app
 from service.engine import Engine, open_engine
 from service.inference.decoding import Decoders
-from service.serving import listening, watch
+from service.serving import listening, protocol, watch
 from service.settings import Settings
 from tests.sounds import media, voice
 
@@ -44,7 +44,9 @@ class OpenEngine(Protocol):
 def running(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an application from a thread, over real HTTP, and give a client of it."""
     with listening.claim("127.0.0.1", 0) as bound:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=protocol.Protocol, log_config=None, timeout_graceful_shutdown=5)
+        )
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         while not server.started:

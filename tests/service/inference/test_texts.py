@@ -59,14 +59,14 @@ def busy(stage: Texts, encoder: Watched) -> Future[Encoded]:
     return first
 
 
-def test_what_queues_up_while_the_encoder_works_is_one_batch(watched: Watched) -> None:
+def test_what_queues_up_while_the_encoder_works_is_encoded_in_batches(watched: Watched) -> None:
     with stage_of(watched) as stage:
         first = busy(stage, watched)
         asked = [stage.ask([f"a voice like number {number}"]) for number in range(9)]
         assert stage.waiting == 9
         watched.gate.set()
         found = np.concatenate([one.result(20).embedding for one in (first, *asked)])
-    assert watched.batches == [1, 9]
+    assert watched.batches == [1, texts.COMPANY, 9 - texts.COMPANY]
     alone = [watched.embed_prompts([f"a voice like number {number}"]).embedding for number in range(9)]
     np.testing.assert_allclose(found[1:], np.concatenate(alone), atol=1e-6)
 

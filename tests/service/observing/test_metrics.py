@@ -92,14 +92,15 @@ def test_an_unexpected_error_is_a_500_and_a_problem(open_own: OpenEngine, monkey
 def test_no_caller_can_make_labels(own: httpx.Client) -> None:
     own.get("/healthz")
     own.get("/nowhere")
-    own.request("MAKEITUP", "/nowhere")
+    own.request("MKCALENDAR", "/nowhere")
     own.get("/v1/clips/0000000000000000")
     own.get("/metrics")
     before = set(scrape(own))
     for number in range(20):
         assert own.get(f"/nowhere/{number}").status_code == 404
         assert own.get(f"/v1/clips/{number:016x}").status_code == 404
-        assert own.request(f"MAKEITUP{number}", "/nowhere").status_code == 404
+        assert own.request(f"MAKEITUP{number}", "/nowhere").status_code == 400
+        assert own.request(["MKCALENDAR", "MKCOL", "PROPFIND", "LOCK"][number % 4], "/nowhere").status_code == 404
         assert own.get("/healthz", headers={"User-Agent": str(number)}).status_code == 200
     after = scrape(own)
     assert set(after) == before
