@@ -17,10 +17,11 @@ and `candidates` are found by `index.local.tuning` on text queries, which lie ap
 What it returns is scored to the last bit as the exact scan scores it. What it may do is miss a hit.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import faiss
 import numpy as np
@@ -31,9 +32,7 @@ from index.local.coarse import Coarse, quantizer_for
 from index.local.codes import Codes, Floats, Ints, Scan, Selector, scan, taken
 
 _LOST: Final = 0.0015  # of the variance, by as many axes of PCA; .001 .. .002 are the knee: fewer need more candidates
-_ASKED: Final = (
-    0.2  # the weight of prompts against segments as queries: more loses more hits of the latter than it wins
-)
+_ASKED: Final = 0.2  # the weight of prompts against segments as queries: more loses more of the latter than it wins
 _LONGER: Final = 1.05  # than the longest segment of the sample is what all are brought to; few are longer than that
 _NONE: Final = 1e-9  # variance of an axis that says nothing
 _SAMPLE: Final = 100_000  # segments that axes are found from
@@ -117,19 +116,16 @@ class Approximate:
     def first(self, query: Floats) -> tuple[Ints, Floats]:
         """Return the better half of the candidates with their exact scores, best first; `query` as the codes are.
 
-        Where there are no more, rows are -1.
+        Where there are no more, rows are -1. What is returned is the caller's until this thread asks again.
         """
         # What is asked most. FAISS' own wrapper would check and prepare anew what is the same for every query.
-        search, count, parameters = self._prepared
-        query = np.ascontiguousarray(query, np.float32)
-        scores, rows = np.empty(count, np.float32), np.empty(count, np.int64)
-        search(1, faiss.swig_ptr(query), count, faiss.swig_ptr(scores), faiss.swig_ptr(rows), parameters)
-        return rows, scores
+        desk = self._desk
+        desk.search(1, faiss.swig_ptr(np.ascontiguousarray(query, np.float32)), *desk.rest)
+        return desk.rows, desk.scores
 
     @cached_property
-    def _prepared(self) -> tuple[Callable[..., None], int, faiss.IndexRefineSearchParameters]:
-        search: Any = self.ranking.search_c  # type: ignore[attr-defined]  # not in FAISS' stubs
-        return search, self.effort.candidates // DEPTH, _parameters(self.effort, None, DEPTH)
+    def _desk(self) -> "_Desk":
+        return _Desk(self.ranking, self.effort)
 
     def best(self, query: Floats, effort: Effort, selector: Selector | None = None) -> tuple[Ints, Floats]:
         """Return candidates among those selected with their exact scores, best first; `query` as the codes are."""
@@ -156,6 +152,17 @@ class Approximate:
         """Return candidates with their exact scores, best first."""
         places, scores = scan(taken(self.codes.codes, rows)).top(query, len(rows))
         return rows[places], scores
+
+
+class _Desk(threading.local):
+    """What a thread works with: FAISS' call, and where its outcome goes."""
+
+    def __init__(self, ranking: faiss.IndexRefine, effort: Effort) -> None:
+        count = effort.candidates // DEPTH
+        self.rows, self.scores = np.empty(count, np.int64), np.empty(count, np.float32)
+        self.search: Callable[..., None] = ranking.search_c  # type: ignore[attr-defined]  # not in FAISS' stubs
+        places = faiss.swig_ptr(self.scores), faiss.swig_ptr(self.rows)
+        self.rest = count, *places, _parameters(effort, None, DEPTH)
 
 
 def build(

@@ -22,7 +22,7 @@ T = TypeVar("T", np.float16, np.float32, np.int64, np.uint64, np.float64, np.boo
 
 _GATHERED = 0.02  # up to this share of the rows, copying them out is faster than testing every row against a mask
 _SCANNED = 0.04  # up to this share, an approximate index does better to scan them in few dimensions than to go by cells
-_SPARE = 3  # candidates for each result that is asked for: of the tenth to the twentieth, two for each miss one in ten
+_SPARE = 4  # candidates for each result that is asked for: of the tenth to the twentieth, two for each miss one in ten
 _FEW = 8  # clips of a part for each that is looked for: with fewer, one walk over all is faster than a search for each
 _FILTERED = 128  # candidates at least where there is a filter: what it leaves may lie further off than what was tuned
 _SCAN_GIVES = 64  # rows at least that an exact scan is asked for: a few more cost nothing, another round does
@@ -165,27 +165,26 @@ class Part:
         looked_at = scores[: last + 2]
         if len(set(looked_at)) < len(looked_at):
             # Of rows that score the same it is not for FAISS to say which come first.
-            rows = self._settled(rows, scores, last)
+            self._settle(rows, scores, last)
             clips = self.clip_of(rows).tolist() if by_clip else None
             last = _last(clips, count)
         if scores[last] == scores[-1]:
             return None  # one more that scores the same may be among those that were not found
         if clips is None:
-            return rows[:count], scored[:count]
+            return rows[:count].copy(), scored[:count].copy()
         places = [clips.index(clip) for clip in dict.fromkeys(clips[: last + 1])]
         return rows[places], scored[places]
 
-    def _settled(self, rows: Ints, scores: list[float], last: int) -> Ints:
+    def _settle(self, rows: Ints, scores: list[float], last: int) -> None:
         """Bring rows up to `last` that score the same into their order. They are few: `in_order` takes longer."""
-        settled, begin = rows.tolist(), 0
+        begin = 0
         while begin <= last:
             end = begin + 1
             while end < len(scores) and scores[end] == scores[begin]:
                 end += 1
             if end - begin > 1:
-                settled[begin:end] = sorted(settled[begin:end], key=self._order)
+                rows[begin:end] = sorted(rows[begin:end].tolist(), key=self._order)
             begin = end
-        return np.array(settled)
 
     def _order(self, row: int) -> tuple[np.uint64, np.float64]:
         return self.ids[self.firsts.searchsorted(row, side="right") - 1], self.starts[row]

@@ -21,7 +21,7 @@ from index.local.approximate import Approximate, Effort
 from index.local.codes import Floats, Ints, Scan
 
 K: Final = 10
-CANDIDATES: Final = (40, 64, 96, 128, 256, 512, 1024, 2048)
+CANDIDATES: Final = (48, 64, 96, 128, 256, 512, 1024, 2048)
 QUERIES: Final = 256  # at most: the exact search of as many is most of the time that tuning takes
 
 _TIMED: Final = 32  # queries that an exact search is timed with
