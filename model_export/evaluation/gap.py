@@ -3,6 +3,7 @@
 - *MMD*: the root of the squared maximum mean discrepancy (Gretton et al. 2012, the biased estimate of its eq. 5), with
   the Gaussian kernel exp(-|x-y|^2 / (2 s^2)); s^2 is the median squared distance of the pooled points (the median
   heuristic). Being biased it is not 0 for finite draws of one distribution: about sqrt(0.4 (1/n + 1/m)).
+  `mmd_squared` is its square, which some papers report under the same name.
 - *sliced Wasserstein*: the mean over SLICES random directions of the 1-Wasserstein distance between the projections
   (a shift of unit length in d dimensions costs about 0.8 / sqrt(d)).
 - *centroid distance*: between the two means.
@@ -30,6 +31,7 @@ def modality_gap(audio: Floats, text: Floats, seed: int = 0) -> dict[str, Any]:
     value, bandwidth = mmd(x, y)
     return {
         "mmd": round(value, 3),
+        "mmd_squared": round(value**2, 4),
         "kernel": "exp(-|x-y|^2 / (2 s^2)), s^2 the median squared distance of the pooled points",
         "bandwidth": round(bandwidth, 4),
         "sliced_wasserstein": round(sliced_wasserstein(x, y, seed), 4),

@@ -168,7 +168,12 @@ def _emotions(found: Mapping[str, Any]) -> str:
 
 
 def _gap(found: Mapping[str, Any]) -> str:
-    names = {"mmd": "MMD", "sliced_wasserstein": "sliced Wasserstein", "centroid_distance": "centroid distance"}
+    names = {
+        "mmd": "MMD",
+        "mmd_squared": "MMD squared",
+        "sliced_wasserstein": "sliced Wasserstein",
+        "centroid_distance": "centroid distance",
+    }
     vocabulary = found.get("vocabulary") or {}
     rows = [[title, number(found.get(name)), number(vocabulary.get(name))] for name, title in names.items()]
     kernel = f'<p class="soft">Kernel of the MMD: {escape(str(found["kernel"]))}.</p>' if "kernel" in found else ""

@@ -6,7 +6,7 @@
     graded_prompts   {axis: {prompts, tau, interval, interval_clips, label_by_level, tau_each, top_1}}   `graded`
     emotions         {prompt: {emotion, hits, chance}}                                           `zero_shot`
     zero_shot        {uar, interval, chance, classes, prompts, counts, recall, confusion}        `zero_shot`
-    modality_gap     {mmd, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text,
+    modality_gap     {mmd, mmd_squared, kernel, bandwidth, sliced_wasserstein, centroid_distance, audio, text,
                       vocabulary, drawn}                                                          `gap`
     retrieval        {radius, text_to_audio, audio_to_text}                                      `retrieval`
     slices           {gender | corpus | speaker | duration: {name: {clips, valence, arousal}}}   `slices`

@@ -58,6 +58,7 @@ def test_no_gap_between_draws_of_one_distribution_and_a_large_one_between_two() 
     same = modality_gap(one, other)
     apart = modality_gap(one, other + 3)
     assert same["mmd"] < 0.1 < 0.7 < apart["mmd"]
+    assert apart["mmd_squared"] == pytest.approx(apart["mmd"] ** 2, abs=2e-3)
     assert same["sliced_wasserstein"] < 0.2 < 1 < apart["sliced_wasserstein"]
     assert apart["centroid_distance"] == pytest.approx(12, abs=0.7)
 

@@ -58,6 +58,7 @@ def scores(name: str = "plain") -> dict[str, Any]:
         },
         "modality_gap": {
             "mmd": 0.1234,
+            "mmd_squared": 0.0152,
             "kernel": "exp(-|x-y|^2)",
             "sliced_wasserstein": 0.01,
             "centroid_distance": 0.2,
