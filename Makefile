@@ -71,9 +71,9 @@ train: .venv/.dev
 	$(BIN)/emotionrank corpus prepare ravdess $(CORPORA)/ravdess --output $(RUNS)/ravdess.csv
 	$(BIN)/emotionrank corpus prepare nemo $(CORPORA)/nemo --output $(RUNS)/nemo.csv
 	$(BIN)/emotionrank train $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS) --config emotionrank-base
-	$(BIN)/emotionrank steady $(RUNS) $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --output $(RUNS)/steadied
-	$(BIN)/emotionrank export $(RUNS)/steadied --output $(RUNS)/heard --name emotionrank-base --licence CC-BY-NC-SA-4.0
-	$(BIN)/emotionrank reword $(RUNS)/heard $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --output $(RUNS)/bundle --version 0.1.0
+	$(BIN)/emotionrank export $(RUNS) --output $(RUNS)/heard --name emotionrank-base --licence CC-BY-NC-SA-4.0
+	$(BIN)/emotionrank reword $(RUNS)/heard $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --output $(RUNS)/worded --version 0.1.0
+	$(BIN)/emotionrank steady $(RUNS)/worded $(RUNS)/ravdess.csv $(RUNS)/nemo.csv --run $(RUNS) --output $(RUNS)/bundle --version 0.1.0
 
 compare: .venv/.dev
 	@test -f $(RUNS)/ravdess.csv || { echo "$(RUNS) has no manifests; run make train first"; exit 2; }

@@ -2,13 +2,15 @@
 
 "mean" is the mean over time, "statistics" mean and standard deviation (Snyder et al. 2018, "X-vectors"), "attentive"
 both weighted by a learned attention over time (Okabe et al. 2018, "Attentive Statistics Pooling for Deep Speaker
-Embedding", equations 2-6).
+Embedding", equations 2-6). "mixed" is "statistics" of the mix of all layers, where the others mix what was pooled of
+each: their deviations differ.
 """
 
 import torch
 from torch import Tensor, nn
 
-POOLINGS = ("statistics", "mean", "attentive")
+POOLINGS = ("statistics", "mean", "attentive", "mixed")
+LEARNED = ("attentive", "mixed")  # what is pooled depends on weights of the tower
 
 
 def even(inside: Tensor, dtype: torch.dtype) -> Tensor:

@@ -89,18 +89,12 @@ def reword(bundle: Path, rows: Sequence[Row], target: Path, config: Config, vers
         )
         about = {"rewording": _facts(encoder.bundle, learnt, config) | ({"no_interval": reason} if reason else {})}
         fitted = exporting.shares_of(folder, held, plain.embedding)
-        info = encoder.bundle.info
-        made = bundles.seal(
+        made = exporting.reseal(
             folder,
-            name=info.name,
+            encoder.bundle.info,
             version=version,
-            licence=info.licence,
-            sample_rate=info.sample_rate,
-            embedding_dim=info.embedding_dim,
-            win_dur=info.win_dur,
-            hop_dur=info.hop_dur,
             affect_interval=interval.model_dump() if interval else None,
-            hears_as=(*info.hears_as, encoder.bundle.fingerprint),
+            hears_as=(*encoder.bundle.info.hears_as, encoder.bundle.fingerprint),
             term_shares=fitted.shares,
             provenance={
                 **provenance,
@@ -165,7 +159,7 @@ def read_out_of(heard: Heard) -> nn.Linear:
     if len(embedding) <= embedding.shape[1] or not left <= EXACT:
         raise ExportError(
             f"the affect of this bundle is no linear read-out of its embedding ({left:.1e} off over {len(embedding)} "
-            "clips inside 1..7), so there is none to read text by. Give more clips, or train a new bundle"
+            "clips inside 1..7), so there is none to read text by. Give more clips, or a bundle not steadied"
         )
     read_out = nn.Linear(embedding.shape[1] - 1, 2)
     with torch.no_grad():

@@ -1,30 +1,39 @@
-"""A steadier ear for a trained run: what no training touched has a say beside what was fine-tuned.
+"""A second opinion on affect for a bundle: what no training touched has a say beside what was fine-tuned.
 
 Fine-tuning hears the speakers that it was trained on better than it hears anybody else. The first layers of the speech
-encoder were not trained; a heavily penalised ridge regression (Hoerl and Kennard 1970), from their statistics to where
-the text encoder puts a clip's captions, errs elsewhere and less on strangers. Its prediction, stretched to the spread
-of what it predicts, is added to the trained embedding before that is made a unit vector: the two vote, as Wortsman et
-al. 2022 ("Robust fine-tuning of zero-shot models") let them by averaging weights. These layers are computed anyway, so
-the encoder becomes no slower.
+encoder were not trained; a heavily penalised ridge regression (Hoerl and Kennard 1970) from their statistics to what
+the text encoder reads in a clip's captions errs elsewhere and less on strangers. Its prediction, stretched to the
+spread of what it predicts, is averaged with the trained read-out: the two vote, as Wortsman et al. 2022 ("Robust
+fine-tuning of zero-shot models") let them by averaging weights. These layers are computed anyway, so the encoder
+becomes no slower. Embeddings, and so every search, stay as they are; only what is said of a recording's valence and
+arousal becomes steadier.
 
 The ridge is solved exactly, on the clips that the run trained on, as they are and distorted, every (corpus, emotion)
 counting the same. That takes the time of hearing each clip a few times through the first layers.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import solve
-from torch import nn
+from torch import Tensor, nn
 
-from model_export import data, towers
-from model_export.errors import TrainingError
+from encoders import bundle as bundles
+from encoders.bundle import Bundle
+from encoders.encoder import Encoder
+from model_export import data, pooling, towers
+from model_export.errors import ExportError, TrainingError
+from model_export.evaluation import clips as judging
+from model_export.export import bundles as exporting
+from model_export.export import calibration, example_speech, storage, validation_speech
 from model_export.manifest import Row
-from model_export.towers import Towers
+from model_export.towers import Exported
 from model_export.training import cache, checkpoint, setup, texts
 from model_export.training.batches import BalancedDraw
 from model_export.training.config import Config
@@ -32,31 +41,87 @@ from model_export.training.config import Config
 Array = npt.NDArray[np.float64]
 
 _PORTION = 2048  # clips whose statistics are in memory at a time
+_COMPARED, _SAME = 8, 0.99  # clips, and the least cosine: int8 costs .001
 
 
-def steady(run: Path, rows: Sequence[Row], target: Path, config: Config) -> Path:
-    """Write the best checkpoint of a run with the ridge's say as `best.pt` of the folder `target`; its path.
+class Opinion(nn.Module):
+    """Affect [batch, 2] on 1..7 and the states of an audio tower -> affect, in which the ridge has `share`."""
 
-    The towers are the run's; of `config` all else counts.
+    def __init__(self, ridge: nn.Linear, layers: int, share: float) -> None:
+        super().__init__()
+        self.ridge = ridge
+        self.layers = layers
+        self.share = share
+
+    def forward(self, affect: Tensor, states: list[Tensor], inside: Tensor) -> Tensor:
+        """(valence, arousal) on 1..7: [batch, 2]."""
+        weights = pooling.even(inside, affect.dtype)
+        first = torch.cat([pooling.mean_and_deviation(state, weights) for state in states[: self.layers]], dim=1)
+        said: Tensor = (1 - self.share) * affect + self.share * towers.read_affect(self.ridge, first)
+        return said
+
+
+def steady(bundle: Path, run: Path, rows: Sequence[Row], target: Path, config: Config, version: str) -> Bundle:
+    """Write the bundle, whose audio encoder came from a run, with the ridge's say in affect as the new folder `target`.
+
+    The text encoder is copied to the byte. The interval of affect is measured anew on the run's validation speakers,
+    which are not fitted on. The towers are the run's; of `config` all else counts. The features that the ridge is
+    fitted on are kept in `config.features.folder`, or in the run's.
 
     Raises:
+        BundleError: the bundle cannot be opened.
         CorpusError: fewer clips to learn from than a batch has, or some that cannot be decoded.
-        TrainingError: no checkpoint, one that has been steadied, or one with no layer that training left alone; the
-        target cannot be written.
+        ExportError: `target` is there already, or the bundle does not hear what the run hears.
+        TrainingError: no checkpoint, or one with no layer that training left alone.
     """
+    before = Encoder.load(bundle, threads=1)
+    info = before.bundle.info
+    if "steadying" in info.provenance:
+        raise ExportError(f"{bundle}: has been steadied already; give the bundle as it was before")
     model, saved = checkpoint.load(run)
-    if model.audio.steady is not None:
-        raise TrainingError(f"{run}: has been steadied already; give the run as training left it")
     chosen = replace(config, towers=Config.of(saved["config"], str(run)).towers)
+    ear = untrained(chosen)
     learnt = data.learnable(rows, saved["provenance"], chosen.optimisation.batch)
+    held = validation_speech.unheard(rows, saved["provenance"])
+    speech = example_speech.from_rows(held)
+    _require_same(before, model, speech)
     torch.set_num_threads(chosen.threads)
-    folder = target / "features"
-    heard = cache.features(untrained(chosen), learnt, chosen, folder, torch.device("cpu")).statistics
-    found = ridge(heard, caption_means(model, learnt, chosen, folder), weights(learnt, chosen), chosen)
-    about = {**asdict(chosen.steady), "versions": heard.shape[1], "clips": len(learnt), "commit": setup.commit()}
-    values = {**saved, "steady": found.state_dict(), "provenance": {**saved["provenance"], "steadying": about}}
-    checkpoint.save(target / checkpoint.BEST, values)
-    return target / checkpoint.BEST
+    beside = run if run.is_dir() else run.parent
+    kept = Path(chosen.features.folder) if chosen.features.folder else beside / "features"
+    heard = cache.features(ear, learnt, chosen, kept, torch.device("cpu")).statistics
+    found = ridge(heard, read_in_captions(model, learnt, chosen, kept), weights(learnt, chosen), chosen.steady.penalty)
+    opinion = Opinion(found, heard.shape[2], chosen.steady.share)
+    about: dict[str, Any] = {**asdict(chosen.steady), "versions": heard.shape[1], "clips": len(learnt)}
+    with exporting.new_folder(target) as folder:
+        module = Exported(model.audio, model, opinion)
+        check = exporting.graph("audio", module, folder, model.text.encoder.vocabulary)
+        shutil.copyfile(before.bundle.file(bundles.TEXT), exporting.stored_as(folder, "text", storage.FULL))
+        for name in (bundles.TOKENIZER, bundles.PROMPTS):
+            shutil.copyfile(before.bundle.file(name), folder / name)
+        stored = exporting.settle(folder, speech, ("audio",))
+        # Sealed twice: what the interval is measured with has to be a bundle first.
+        exporting.reseal(folder, info, version=version, hears_as=(), affect_interval=None)
+        plain = judging.embed(held, Encoder.load(folder, threads=1), threads=chosen.threads)
+        interval, reason = calibration.conformal(
+            plain.affect, [row.affect for row in held], [row.speaker for row in held]
+        )
+        about |= {"of": f"{info.name} {info.version}", "fingerprint": before.bundle.fingerprint}
+        about |= {"commit": setup.commit()} | ({"no_interval": reason} if reason else {})
+        made = exporting.reseal(
+            folder,
+            info,
+            version=version,
+            hears_as=(),
+            affect_interval=interval.model_dump() if interval else None,
+            provenance={
+                **info.provenance,
+                "steadying": about,
+                "storage": {**stored, "text": "as it was"},
+                "float32_difference_to_torch": {"audio": check},
+            },
+        )
+        exporting.write_card(folder, made)
+    return bundles.load(target)
 
 
 def untrained(config: Config) -> towers.AudioTower:
@@ -73,21 +138,23 @@ def untrained(config: Config) -> towers.AudioTower:
         raise TrainingError(
             f'towers.train_audio = "{config.towers.train_audio}" trains every block, so none is left to steady by'
         )
-    return towers.build(replace(config.towers, audio_blocks=len(mine), train_audio="frozen")).audio.eval()
+    first = replace(config.towers, audio_blocks=len(mine), train_audio="frozen", pooling="statistics")
+    return towers.build(first).audio.eval()
 
 
-def caption_means(model: Towers, rows: Sequence[Row], config: Config, folder: Path) -> Array:
-    """Where the run's text encoder puts each clip: the mean [clips, dim] of captions drawn beside it."""
+def read_in_captions(model: towers.Towers, rows: Sequence[Row], config: Config, folder: Path) -> Array:
+    """What the run reads in words about each clip, [clips, 2] as a read-out counts: the mean over captions drawn."""
     places = data.places(rows)
     pool = texts.Pool.of(rows, places, config.captions, config.seed)
     source = texts.texts_of(model, pool, folder, torch.device("cpu"))
     rng = np.random.default_rng(config.seed)
-    means = np.empty((len(rows), model.read_out.in_features))
+    read = np.empty((len(rows), 2))
     with torch.inference_mode():
         for clip, place in enumerate(places):
             drawn = [pool.beside(clip, place, rng) for _ in range(config.steady.captions)]
-            means[clip] = source.embed(model.text, np.array(drawn, dtype=np.int64)).double().mean(dim=0).numpy()
-    return means
+            said = source.embed(model.text, np.array(drawn, dtype=np.int64))
+            read[clip] = model.read_out(said).double().mean(dim=0).numpy()
+    return read
 
 
 def weights(rows: Sequence[Row], config: Config) -> Array:
@@ -99,12 +166,12 @@ def weights(rows: Sequence[Row], config: Config) -> Array:
     return counted * len(rows)
 
 
-def ridge(statistics: npt.NDArray[np.float16], targets: Array, counted: Array, config: Config) -> nn.Linear:
-    """The map from statistics, flat, to `share` times what the ridge makes of them.
+def ridge(statistics: npt.NDArray[np.float16], targets: Array, counted: Array, penalty: float) -> nn.Linear:
+    """The map from statistics, flat, to what the ridge makes of them.
 
-    Statistics are [clips, versions, layers, features], targets [clips, dim]. The penalty is on the weights of features
+    Statistics are [clips, versions, layers, features], targets [clips, n]. The penalty is on the weights of features
     brought to mean 0 and deviation 1, for each clip, so that more data does not change what it means. A penalised
-    regression predicts less than there is; its predictions are stretched about their mean to the targets' variance.
+    regression predicts less than there is; each target's prediction is stretched about its mean to the target's spread.
     """
     clips, versions, layers, features = statistics.shape
     size, total = layers * features, versions * counted.sum()
@@ -122,12 +189,26 @@ def ridge(statistics: npt.NDArray[np.float16], targets: Array, counted: Array, c
     deviation = np.sqrt(np.diag(spread) + 1e-12)
     correlation = spread / np.outer(deviation, deviation)
     together = (cross / total - np.outer(mean, aim)) / deviation[:, None]
-    found = solve(correlation + config.steady.penalty * np.eye(size), together, assume_a="pos")
-    variance = (counted[:, None] * (targets - aim) ** 2).sum() / counted.sum()
-    found *= np.sqrt(variance / (found * (correlation @ found)).sum())
+    found = solve(correlation + penalty * np.eye(size), together, assume_a="pos")
+    variance = (counted[:, None] * (targets - aim) ** 2).sum(axis=0) / counted.sum()
+    found *= np.sqrt(variance / (found * (correlation @ found)).sum(axis=0))
     slope = found / deviation[:, None]
     made = nn.Linear(size, targets.shape[1])
     with torch.no_grad():
-        made.weight.copy_(torch.from_numpy(config.steady.share * slope.T))
-        made.bias.copy_(torch.from_numpy(config.steady.share * (aim - mean @ slope)))
+        made.weight.copy_(torch.from_numpy(slope.T))
+        made.bias.copy_(torch.from_numpy(aim - mean @ slope))
     return made.requires_grad_(False)
+
+
+def _require_same(before: Encoder, model: towers.Towers, speech: example_speech.Speech) -> None:
+    """ExportError unless the bundle hears what the run hears."""
+    least = 1.0
+    for window in [windows[0] for windows in speech.windows[:_COMPARED]]:
+        with torch.inference_mode():
+            ours = model.audio(torch.from_numpy(window)[None], torch.tensor([window.size]))[0].numpy()
+        least = min(least, float(ours @ before.embed_samples(window).embedding[0]))
+    if least < _SAME:
+        raise ExportError(
+            f"{before.bundle.path} hears speech otherwise than the run (cosine {least:.3f}); give the run that it was "
+            "exported from"
+        )

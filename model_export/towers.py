@@ -1,9 +1,10 @@
 """The two towers and the affect read-out that they share.
 
 samples, lengths     -> front end, speech encoder -> each layer pooled over time -> learned mix of layers -> linear
-                        -> unit embedding (-> plus the steadying term, see `steadying` -> unit embedding)
+                        -> unit embedding
 input_ids, attention -> text encoder -> mean of tokens -> small MLP -> unit embedding
-unit embedding       -> one linear map -> affect on 1..7, the same for both modalities
+unit embedding       -> one linear map -> affect on 1..7, the same for both modalities; of sound, a second opinion may
+                        have a say in it (`steadying`)
 
 The layers are mixed by a learned softmax (Peters et al. 2018, "Deep contextualized word representations", section
 3.2; Yang et al. 2021, "SUPERB") after each has been normalised and pooled, so that what a frozen speech encoder says
@@ -66,8 +67,6 @@ class AudioTower(nn.Module):
         self.statistics_norm = nn.LayerNorm(features)
         self.dropout = nn.Dropout(dropout)
         self.projection = nn.Linear(features, dim)
-        # Of the statistics of the first layers, which no training changed; only `steadying` sets it.
-        self.steady: nn.Linear | None = None
 
     def statistics(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """What the encoder says of each clip, before anything of the head: [batch, layers, features].
@@ -76,27 +75,23 @@ class AudioTower(nn.Module):
         deviation, `features` = 2 * width, or the mean alone. With a frozen encoder these never change in training.
 
         Raises:
-            BackboneError: the pooling is "attentive", which learns and so has no such statistics.
+            BackboneError: what the pooling gives is learned, so that there are no such statistics.
         """
-        if self.attention is not None:
+        if self.pool in pooling.LEARNED:
             raise BackboneError(
-                'pooling "attentive" is learned over time, so there are no fixed statistics of a clip to keep; '
+                f'pooling "{self.pool}" is learned, so there are no fixed statistics of a clip to keep; '
                 'use pooling "statistics" or "mean", or train without kept features'
             )
-        return self._pooled(samples, lengths)
+        return self.pooled(*self.states(samples, lengths))
 
     def project(self, statistics: Tensor) -> Tensor:
-        """Statistics [batch, layers, features] -> unit embedding [batch, dim]."""
-        mixed = (statistics * self._mix()[:, None]).sum(dim=1)
-        embedding = F.normalize(self.projection(self.dropout(self.statistics_norm(mixed))), dim=1)
-        if self.steady is None:
-            return embedding
-        first = statistics.flatten(1)[:, : self.steady.in_features]
-        return F.normalize(embedding + self.steady(first), dim=1)
+        """Statistics [batch, layers, features], or [batch, 1, features] of the mix -> unit embedding [batch, dim]."""
+        mixed = statistics[:, 0] if self.pool == "mixed" else (statistics * self._mix()[:, None]).sum(dim=1)
+        return F.normalize(self.projection(self.dropout(self.statistics_norm(mixed))), dim=1)
 
     def forward(self, samples: Tensor, lengths: Tensor) -> Tensor:
         """Unit embedding [batch, dim]."""
-        return self.project(self._pooled(samples, lengths))
+        return self.project(self.pooled(*self.states(samples, lengths)))
 
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation mode; what is frozen of the encoder stays in evaluation mode."""
@@ -107,14 +102,19 @@ class AudioTower(nn.Module):
     def _mix(self) -> Tensor:
         return torch.softmax(self.layer_weights, dim=0)
 
-    def _pooled(self, samples: Tensor, lengths: Tensor) -> Tensor:
+    def states(self, samples: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Each layer's normalised states [batch, steps, width], and which steps are inside [batch, steps]."""
         states, inside = self.encoder(samples, lengths)
-        states = [F.layer_norm(state, state.shape[-1:]) for state in states]
-        if self.attention is None:
-            weights = pooling.even(inside, states[0].dtype)
-        else:
+        return [F.layer_norm(state, state.shape[-1:]) for state in states], inside
+
+    def pooled(self, states: list[Tensor], inside: Tensor) -> Tensor:
+        """States of the layers -> what `project` takes."""
+        weights = pooling.even(inside, states[0].dtype)
+        if self.pool in pooling.LEARNED:
             mix = self._mix()
             mixed = torch.stack([share * state for share, state in zip(mix, states, strict=True)]).sum(dim=0)
+            if self.attention is None:
+                return pooling.mean_and_deviation(mixed, weights)[:, None]
             weights = self.attention(mixed, inside)
         pool = pooling.mean if self.pool == "mean" else pooling.mean_and_deviation
         return torch.stack([pool(state, weights) for state in states], dim=1)
@@ -165,17 +165,25 @@ class Towers(nn.Module):
 
 
 class Exported(nn.Module):
-    """One tower with the read-out: the module that becomes an ONNX file."""
+    """One tower with the read-out: the module that becomes an ONNX file.
 
-    def __init__(self, tower: AudioTower | TextTower, towers: Towers) -> None:
+    An audio tower's affect goes through `opinion(affect, states, inside)` where there is one.
+    """
+
+    def __init__(self, tower: AudioTower | TextTower, towers: Towers, opinion: nn.Module | None = None) -> None:
         super().__init__()
         self.tower = tower
         self.read_out = towers.read_out
+        self.opinion = opinion
 
     def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Embedding [batch, dim] and affect [batch, 2]."""
-        embedding = self.tower(first, second)
-        return embedding, read_affect(self.read_out, embedding)
+        if self.opinion is None or isinstance(self.tower, TextTower):
+            embedding = self.tower(first, second)
+            return embedding, read_affect(self.read_out, embedding)
+        states, inside = self.tower.states(first, second)
+        embedding = self.tower.project(self.tower.pooled(states, inside))
+        return embedding, self.opinion(read_affect(self.read_out, embedding), states, inside)
 
 
 def build(config: TowerConfig) -> Towers:

@@ -173,6 +173,11 @@ def shares_of(folder: Path, rows: Sequence[Row], embedding: npt.NDArray[np.float
     return term_shares.fit(prompts, prompted, rows, embedding)
 
 
+def reseal(folder: Path, before: bundle.BundleInfo, **changed: object) -> bundle.BundleInfo:
+    """Seal a folder as what a bundle said of itself, but for what has changed."""
+    return bundle.seal(folder, **(before.model_dump(exclude={"format", "files"}) | changed))
+
+
 def write_card(folder: Path, info: bundle.BundleInfo) -> None:
     """Write the stub of a sealed bundle's card. Raises BundleError where the bundle does not load."""
     prompts = len(bundle.load(folder).prompts)

@@ -1,7 +1,7 @@
 """The two files of a run that hold weights.
 
 `best.pt` is what is exported: the moving average of the weights at the validation with the best mean tau of valence
-and arousal, with the configuration, that validation and where the run came from, and the map that `steadying` adds.
+and arousal, with the configuration, that validation and where the run came from.
 `last.pt` is what a stopped run goes on from: weights, their average, the optimiser's state, the step and the best so
 far.
 
@@ -109,19 +109,9 @@ def load(path: Path) -> tuple[towers.Towers, dict[str, Any]]:
         model = towers.build(config.towers)
         same_backbones(path, saved["frozen"], model)
         put(saved["average"], model)
-        if steady := saved.get("steady"):
-            model.audio.steady = linear(steady)
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: not a checkpoint of this version ({error})") from error
     return model.eval(), saved
-
-
-def linear(weights: Mapping[str, Tensor]) -> nn.Linear:
-    """The linear map with these weights, frozen."""
-    size, features = weights["weight"].shape
-    made = nn.Linear(features, size)
-    made.load_state_dict(weights)
-    return made.requires_grad_(False)
 
 
 def frozen(model: towers.Towers) -> str:

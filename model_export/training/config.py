@@ -94,13 +94,13 @@ class RewordConfig:
 
 @dataclass(frozen=True, slots=True)
 class SteadyConfig:
-    """What `steady` adds to a trained audio encoder; training itself does not read it.
+    """What `steady` adds to a bundle; training itself does not read it.
 
-    `share` weighs the ridge regression against the trained embedding; `penalty` is the ridge's, for each clip that it
-    is fitted on; a clip's target is the mean of `captions` captions beside it.
+    `share` is the ridge regression's part of affect, `penalty` the ridge's, for each clip that it is fitted on; what a
+    clip is to feel like is read in `captions` captions beside it.
     """
 
-    share: Positive = 0.4
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     penalty: Positive = 4.0
     captions: AtLeastOne = 16
 

@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from model_export import data, losses, manifest, splits, towers
+from model_export import data, losses, manifest, pooling, splits, towers
 from model_export.errors import CorpusError, TrainingError
 from model_export.evaluation.clips import AXES
 from model_export.manifest import Row
@@ -96,7 +96,7 @@ def prepare(config: Config, rows_of: Mapping[str, Sequence[Row]], run: Path, dev
     kept = Path(config.features.folder) if config.features.folder else run / "features"
     frozen = not any(weight.requires_grad for weight in learner.towers.audio.encoder.parameters())
     source: Source
-    if config.features.cache and frozen and config.towers.pooling != "attentive":
+    if config.features.cache and frozen and config.towers.pooling not in pooling.LEARNED:
         source = cache.features(learner.towers.audio, rows, config, kept, device)
     else:
         source = Waveforms.of(rows, config)

@@ -1,4 +1,4 @@
-"""The towers pool every layer, mix the layers after pooling, and are what their config says."""
+"""The towers pool every layer, mix them, and are what their config says."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +56,20 @@ def test_attentive_pooling_has_no_fixed_statistics_but_learns(config: TowerConfi
     assert tower.layer_weights.grad is not None
 
 
+def test_mixed_pooling_gives_mean_and_deviation_of_the_mix_and_has_no_fixed_statistics(config: TowerConfig) -> None:
+    tower = towers.build(replace(config, pooling="mixed")).audio.eval()
+    with torch.inference_mode():
+        tower.layer_weights.copy_(torch.tensor([0.3, -1.0, 0.7]))
+        states, inside = tower.states(*clips())
+        mixed = sum(share * state for share, state in zip(torch.softmax(tower.layer_weights, 0), states, strict=True))
+        assert isinstance(mixed, torch.Tensor)
+        steps = mixed[1][inside[1]]
+        expected = torch.cat([steps.mean(dim=0), steps.std(dim=0, correction=0)])
+        torch.testing.assert_close(tower.pooled(states, inside)[1, 0], expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(BackboneError, match='"mixed" is learned'):
+        tower.statistics(*clips())
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("pool", pooling.POOLINGS)
 def test_an_embedding_is_of_unit_length_and_heeds_no_padding(config: TowerConfig, pool: str) -> None:
@@ -110,7 +124,7 @@ def test_the_packaged_backbones_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pooling": "max"}, 'no pooling "max"; there are statistics, mean, attentive'),
+        ({"pooling": "max"}, 'no pooling "max"; there are statistics, mean, attentive, mixed'),
         ({"dim": 0}, "dim is at least 1"),
         ({"dropout": 1.0}, "under 1"),
         ({"dropout": float("nan")}, "under 1"),
