@@ -23,7 +23,7 @@ MOST_VALUES: Final = 128
 BUDGET: Final = 1_200_000_000  # bytes, unless the caller says otherwise
 
 _PER_SEGMENT: Final = 24  # bytes of the columns
-_PER_MEMBER: Final = 8  # bytes of a segment's number in its cell
+_PER_MEMBER: Final = 12  # bytes of a segment's number in its cell, and of its clip's
 _PER_CELL: Final = 224  # bytes of a cell and of its place in the graph, and then of its centre
 _SCAN: Final = 0.08e-6  # seconds a segment, of one exact query on one core
 _FIXED: Final = 5.0  # seconds
@@ -60,7 +60,7 @@ def choose(count: int, dim: int, budget: int | None = None) -> Plan:
     if count <= EXACT_UP_TO:
         return _exact(count, dim, f"{count:,} segments are scanned exactly in a few milliseconds")
     cells = 2 ** round(math.log2(4 * math.sqrt(count)))
-    # Of each segment: its code in the cell (two bytes a value), its number there, its reduced code (one).
+    # Of each segment: its code in the cell (two bytes a value), two numbers, its reduced code (one).
     room = budget - columns - _PER_MEMBER * count - cells * (_PER_CELL + 4 * LEAST_VALUES)
     values = min(dim, MOST_VALUES, max(LEAST_VALUES, room // (3 * count) // 8 * 8))
     resident = columns + count * (_PER_MEMBER + 3 * values) + cells * (_PER_CELL + 4 * values)
