@@ -21,6 +21,7 @@ of 5 s as 16-bit WAV. It prints the tables, then what must hold.
 """
 
 import argparse
+import gc
 import io
 import itertools
 import json
@@ -80,6 +81,9 @@ def main() -> None:
     flags = [f"--{flag}" for flag in arguments.serve]
     with open_store(arguments.library, bundle=encoder.bundle, read_only=True) as store:
         kinds = _kinds(encoder, store)
+        # What is loaded here is no caller's: looking through it for garbage would have callers wait for themselves.
+        gc.collect()
+        gc.freeze()
         print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {store.count().segments:,} segments\n")
         print(_HEAD)
         with served(arguments.library, *flags) as port:
