@@ -30,11 +30,6 @@ def test_the_released_bundle_is_whole_and_small() -> None:
     assert released.info.version in (RELEASED / "README.md").read_text(encoding="utf-8")
 
 
-def test_libraries_of_the_first_release_open_as_they_are() -> None:
-    first = "489a2b4ed86ff94cf9dd91e43eea5a5d9faf21a74f048353d25d9310419971fe"
-    assert first in bundle.load(RELEASED).info.hears_as
-
-
 @pytest.mark.corpus
 @pytest.mark.timeout(600)
 def test_affect_and_graded_prompts_follow_the_listeners_of_emodb(real_corpora: Path) -> None:
@@ -43,8 +38,8 @@ def test_affect_and_graded_prompts_follow_the_listeners_of_emodb(real_corpora: P
     assert (len(rows), left_out) == (395, 0)
     clips = evaluation.embed(rows, encoder)
     scores = evaluation.affect_scores(clips)
-    assert scores["arousal"]["tau"] >= 0.62
-    assert scores["valence"]["tau"] >= 0.30
+    assert scores["arousal"]["tau"] >= 0.68
+    assert scores["valence"]["tau"] >= 0.38
     graded = graded_scores(clips, encoder, rounds=1)
     assert min(graded[axis]["tau"] for axis in ("valence", "arousal")) >= 0.65
 
