@@ -4,7 +4,8 @@ Every prompt of the vocabulary has an embedding and a place in the plane. From t
 
 * `at`: the embedding of a place, the mean of the prompts' embeddings weighted with a Gaussian kernel of BANDWIDTH;
 * `affect_of`: where an embedding lies. The bundle's read-out is linear in the embedding, but lies inside its
-  graphs; ridge regression over the vocabulary finds it again (on speech to 0.003 of a point, 0.05 at most);
+  graphs; ridge regression over the vocabulary finds it again. Of speech that is what the embedding says; the
+  affect that an encoder gives may have heard more and differ by some tenths of a point;
 * `shifted`: an embedding moved in the plane. It moves along the regression of the embeddings on the affect, by
   as much as `affect_of` needs to arrive: a shift of 1 is one point of the scale, the other axis stays, and a
   shift back undoes it;
